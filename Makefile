@@ -1,0 +1,55 @@
+# Two commands are enough: `make demo` and `make test`. Both set up .venv by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help setup demo test test-fast lint format lock clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+# The lock holds uv itself: pip installs that one package, uv the rest (38 s instead of minutes).
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python >= 3.11 is needed; $(PYTHON) is older. Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Setting up .venv: it takes about 6.5 GB of disk, most of it PyTorch's CUDA libraries, and about a minute on a fast line."
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r <(sed -n '/^uv==/,/^ *#/p' requirements.txt)
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.txt
+	@touch $@
+
+setup: .venv/installed  ## set up .venv from the hashed lock
+
+demo: .venv/installed  ## make the demo videos, train, compile, score: ends in results/submission.csv
+	@$(BIN)/snakemake --cores $(CORES)
+	@$(BIN)/python workflow_scripts/show_metrics.py results/metrics.json
+
+test: .venv/installed  ## all tests, fast ones first
+	$(BIN)/pytest
+
+test-fast: .venv/installed  ## the tests that run no job of the workflow
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/installed  ## what CI checks besides the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: .venv/installed  ## format Python and Snakemake files
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile rules
+
+lock: .venv/installed  ## compile requirements.txt from pyproject.toml (and the conda files from both)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --extra rtx --extra slurm --extra dev pyproject.toml -o requirements.txt
+	$(BIN)/python envs/sync.py
+
+clean:  ## remove results and the demo's videos, keep the environment
+	rm -rf results demo .snakemake

@@ -1,0 +1,117 @@
+# What the rules share: the checked configuration, paths, digests and input functions. Paths are written here, once.
+import re
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from liveness import sources
+from liveness.configuration import complete
+from liveness.engines.backends import (
+    ENGINE_SUFFIXES,
+    PARITY_SUFFIX,
+    engine_suffixes,
+    onnx_precisions,
+)
+from liveness.errors import InputError
+
+try:
+    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    # in place, since the scripts see this object
+    config.update(complete(config, schema))
+    PRECISIONS = onnx_precisions(config["engine"]["backend"], config["engine"]["precision"])
+except InputError as error:
+    raise WorkflowError(f"The configuration cannot be used.\n{error}") from None
+
+DATA = {
+    split: {key: str(Path(config["data_root"]) / path) for key, path in paths.items()}
+    for split, paths in config["data"].items()
+}
+SPLITS = sorted(DATA)
+# Engines are compared with their models on training frames, or on test frames where all weights come from outside.
+PARITY_SPLIT = "train" if "train" in DATA else "test"
+SHARDS = [str(shard) for shard in range(config["shards"])]
+BACKEND = config["engine"]["backend"]
+
+MANIFEST = "results/manifest/{split}/{shard}.csv"
+FRAMES = "results/frames/{split}/{shard}.arrow"
+FOLDS = "results/folds/folds.csv"
+WEIGHTS = "results/weights/{model}/{fold}.safetensors"
+EXPORTED = "results/exported/{model}/{fold}"
+# What an engine is built from: ONNX, or for the torch back end a checkpoint.
+SOURCES = [f".{precision}.onnx" for precision in PRECISIONS] or [".safetensors"]
+ENGINE = f"results/engines/{BACKEND}/" + "{model}/{fold}"
+SCORES = "results/scores/{split}/{shard}.parquet"
+SUBMISSION = "results/submission.csv"
+METRICS = "results/metrics.json" if "train" in DATA else []
+
+
+wildcard_constraints:
+    split="train|test",
+    shard=r"\d+",
+    model="|".join(map(re.escape, config["models"])),
+    fold=r"\d+",
+
+
+def source_digest(script):
+    """Digest of a rule's script and of the library code that it reaches: see liveness/sources.py."""
+    return sources.source_digest(
+        ROOT / "workflow_scripts" / script, ROOT / "workflow_scripts/liveness"
+    )
+
+
+def shard_manifest(wildcards):
+    """The shard's manifest, through the checkpoint."""
+    return checkpoints.manifest.get(split=wildcards.split).output[int(wildcards.shard)]
+
+
+def after_manifest(split):
+    """Adds no file. A rule whose input function asks the checkpoint is judged again once that has run, and stays
+    done where the manifests turn out as before; without it, everything below would rerun with the checkpoint.
+    """
+
+    def wait(wildcards):
+        checkpoints.manifest.get(split=split)
+        return []
+
+    return wait
+
+
+def weights_of(wildcards):
+    """Checkpoint of a model and fold: the one from outside, or the one that train makes."""
+    outside = config["models"][wildcards.model]["weights"]
+    return outside.get(int(wildcards.fold), WEIGHTS.format(**wildcards))
+
+
+def all_members():
+    return [(name, fold) for name, model in config["models"].items() for fold in model["folds"]]
+
+
+def all_weights():
+    return [
+        config["models"][name]["weights"].get(fold, WEIGHTS.format(model=name, fold=fold))
+        for name, fold in all_members()
+    ]
+
+
+def all_engines(*suffixes):
+    """The files of all engines that score: those with the given suffixes, one member after the other."""
+    return [
+        ENGINE.format(model=name, fold=fold) + suffix
+        for name, fold in all_members()
+        for suffix in suffixes
+    ]
+
+
+def folds_of_training_videos(wildcards):
+    """Held-out scoring needs to know which engines may score a video."""
+    return [FOLDS] if wildcards.split == "train" else []
+
+
+def model_key(key):
+    """A params function: one key of the wildcards' model."""
+    return lambda wildcards: config["models"][wildcards.model][key]

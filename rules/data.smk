@@ -1,0 +1,63 @@
+# Videos -> manifests, folds. The demo makes its videos first.
+
+
+rule demo:
+    output:
+        train_videos=directory("demo/train/videos"),
+        train_labels="demo/train/labels.csv",
+        test_videos=directory("demo/test/videos"),
+        test_answers="demo/test/answers.csv",
+    params:
+        seed=config["seed"],
+        code=source_digest("demo.py"),
+    log:
+        "results/logs/demo.log",
+    benchmark:
+        "results/benchmarks/demo.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/demo.py"
+
+
+# The one checkpoint: which videos there are, cut into shards. It knows no labels.
+checkpoint manifest:
+    input:
+        videos=lambda wildcards: DATA[wildcards.split]["videos"],
+    output:
+        expand(MANIFEST, shard=SHARDS, allow_missing=True),
+    params:
+        # Undeclared, so that it survives failed jobs and reruns.
+        cache="results/manifest/{split}.probes.csv",
+        code=source_digest("manifest.py"),
+    log:
+        "results/logs/manifest/{split}.log",
+    benchmark:
+        "results/benchmarks/manifest/{split}.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/manifest.py"
+
+
+rule folds:
+    input:
+        after_manifest("train"),
+        manifests=expand(MANIFEST, split="train", shard=SHARDS),
+        frames=expand(FRAMES, split="train", shard=SHARDS),
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        folds=FOLDS,
+        leakage="results/folds/leakage.json",
+    params:
+        folds=lookup("folds", within=config),
+        seed=config["seed"],
+        code=source_digest("folds.py"),
+    log:
+        "results/logs/folds.log",
+    benchmark:
+        "results/benchmarks/folds.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/folds.py"

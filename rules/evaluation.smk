@@ -1,0 +1,22 @@
+# Held-out scores -> metrics.
+
+
+rule evaluate:
+    input:
+        after_manifest("train"),
+        scores=expand(SCORES, split="train", shard=SHARDS),
+        folds=FOLDS,
+    output:
+        "results/metrics.json",
+    params:
+        weights=lookup("ensemble/weights", within=config),
+        aggregate=lookup("inference/aggregate", within=config),
+        code=source_digest("evaluate.py"),
+    log:
+        "results/logs/evaluate.log",
+    benchmark:
+        "results/benchmarks/evaluate.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/evaluate.py"

@@ -1,0 +1,20 @@
+# Manifest shard -> frame shard.
+
+
+rule extract:
+    input:
+        manifest=shard_manifest,
+    output:
+        FRAMES,
+    params:
+        videos=lambda wildcards: DATA[wildcards.split]["videos"],
+        frames=lookup("frames", within=config),
+        code=source_digest("extract.py"),
+    log:
+        "results/logs/extract/{split}/{shard}.log",
+    benchmark:
+        "results/benchmarks/extract/{split}/{shard}.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/extract.py"

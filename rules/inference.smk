@@ -1,0 +1,58 @@
+# Manifest shard + engines -> frame scores -> submission.
+
+
+# One scoring path: test shards by all engines, training shards by the engines of the folds that held a video out.
+rule predict:
+    input:
+        after_manifest(PARITY_SPLIT),
+        manifest=shard_manifest,
+        metadata=all_engines(".json"),
+        engines=all_engines(PARITY_SUFFIX, *ENGINE_SUFFIXES[BACKEND]),
+        folds=folds_of_training_videos,
+    output:
+        scores=SCORES,
+        unreadable="results/scores/{split}/{shard}.unreadable.csv",
+    params:
+        videos=lambda wildcards: DATA[wildcards.split]["videos"],
+        members=all_members(),
+        # quality is of stored frames only
+        frames={key: config["frames"][key] for key in ("count", "window", "short_side")},
+        first=lookup("inference/frames", within=config),
+        code=source_digest("predict.py"),
+    log:
+        "results/logs/predict/{split}/{shard}.log",
+    benchmark:
+        "results/benchmarks/predict/{split}/{shard}.tsv"
+    conda:
+        "../envs/engines.yaml"
+    script:
+        "../workflow_scripts/predict.py"
+
+
+rule submit:
+    input:
+        after_manifest("test"),
+        after_manifest(PARITY_SPLIT),
+        manifests=expand(MANIFEST, split="test", shard=SHARDS),
+        scores=expand(SCORES, split="test", shard=SHARDS),
+        unreadable=expand(
+            "results/scores/{split}/{shard}.unreadable.csv", split="test", shard=SHARDS
+        ),
+        rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
+    output:
+        submission=SUBMISSION,
+        unreadable="results/unreadable.csv",
+    params:
+        weights=lookup("ensemble/weights", within=config),
+        aggregate=lookup("inference/aggregate", within=config),
+        fallback_score=lookup("inference/fallback_score", within=config),
+        max_unreadable=lookup("inference/max_unreadable", within=config),
+        code=source_digest("submit.py"),
+    log:
+        "results/logs/submit.log",
+    benchmark:
+        "results/benchmarks/submit.tsv"
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../workflow_scripts/submit.py"

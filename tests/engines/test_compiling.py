@@ -1,0 +1,114 @@
+"""Compiling ends in an engine that agrees with its model, or in no file at all."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MAX_BATCH, Exported
+from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions, open_backend
+from liveness.engines.compiling import compile_engine
+from liveness.engines.loading import load_engine
+from liveness.engines.metadata import EngineMetadata, sha256
+from liveness.engines.parity import ParityError
+from liveness.errors import InputError
+from liveness.models import save_checkpoint
+
+
+def compile_openvino(exported: Exported, stem: Path, precision: str = "auto") -> EngineMetadata:
+    return compile_engine(
+        stem,
+        backend="openvino",
+        precision=precision,
+        sources=exported.onnx,
+        reference=exported.reference,
+        max_batch=MAX_BATCH,
+        threads=2,
+    )
+
+
+def needs_bf16() -> None:
+    if "bf16" not in open_backend("openvino").supported:
+        pytest.skip("this CPU has no bf16")
+
+
+def test_auto_takes_the_fast_precision_where_it_agrees(convnext: Exported, tmp_path: Path) -> None:
+    needs_bf16()
+    metadata = compile_openvino(convnext, tmp_path / "small" / "0")
+    assert metadata.precision == "bf16"
+    assert metadata.parity is not None and 0 < metadata.parity.max_difference <= 0.01
+    assert metadata.source_sha256 == sha256(convnext.onnx["fp32"])
+    written = {path.name for path in (tmp_path / "small").iterdir()}
+    assert written == {f"0{suffix}" for suffix in engine_suffixes("openvino")}
+
+
+def test_auto_falls_back_to_float32_and_logs_both_figures(
+    efficientnet: Exported, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    needs_bf16()
+    with caplog.at_level(logging.INFO):
+        metadata = compile_openvino(efficientnet, tmp_path / "0")
+    assert metadata.precision == "fp32"
+    assert metadata.parity is not None and metadata.parity.max_difference < 1e-4
+    assert caplog.text.count("largest difference") == 2 and "bf16 fails the parity gate" in caplog.text
+
+
+def test_an_explicit_precision_fails_with_the_figures_and_leaves_nothing(
+    efficientnet: Exported, tmp_path: Path
+) -> None:
+    needs_bf16()
+    with pytest.raises(ParityError, match=r"(?s)0 in bf16: .*largest difference  0\.[0-9]+ \(limit 0\.01\)"):
+        compile_openvino(efficientnet, tmp_path / "0", "bf16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_recompilation_leaves_the_good_engine(
+    convnext: Exported, efficientnet: Exported, tmp_path: Path
+) -> None:
+    needs_bf16()
+    compile_openvino(convnext, tmp_path / "0")
+    before = {path.name: sha256(path) for path in tmp_path.iterdir()}
+    with pytest.raises(ParityError):
+        compile_openvino(efficientnet, tmp_path / "0", "bf16")
+    assert {path.name: sha256(path) for path in tmp_path.iterdir()} == before
+
+
+def test_the_torch_engine_is_built_from_the_checkpoint(whole_convnext: Exported, tmp_path: Path) -> None:
+    save_checkpoint(whole_convnext.checkpoint, tmp_path / "weights.safetensors")
+    metadata = compile_engine(
+        tmp_path / "torch" / "0",
+        backend="torch",
+        precision="auto",
+        sources={"fp32": tmp_path / "weights.safetensors"},
+        reference=whole_convnext.reference,
+        max_batch=MAX_BATCH,
+    )
+    assert metadata.precision == "fp32" and metadata.parity is not None
+    with load_engine(tmp_path / "torch" / "0.json") as engine:
+        scores = engine(whole_convnext.reference.frames)
+    np.testing.assert_allclose(scores, whole_convnext.reference.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "needed"),
+    [
+        ("openvino", "auto", ("fp32",)),
+        ("openvino", "bf16", ("fp32",)),
+        ("tensorrt", "auto", ("fp16", "fp32")),
+        ("tensorrt_rtx", "fp16", ("fp16",)),
+        ("torch", "auto", ()),
+    ],
+)
+def test_onnx_files_that_a_back_end_needs(backend: str, precision: str, needed: tuple[str, ...]) -> None:
+    assert onnx_precisions(backend, precision) == needed
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, "tflite"])
+def test_an_unknown_precision_or_back_end_is_refused(backend: str) -> None:
+    with pytest.raises(InputError, match=r"engine\.precision is 'int4'.*expected one of"):
+        onnx_precisions(backend, "int4")
+
+
+def test_an_unknown_back_end_is_refused() -> None:
+    with pytest.raises(InputError, match=r"engine\.backend is 'tflite'; expected one of: openvino, "):
+        open_backend("tflite")

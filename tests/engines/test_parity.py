@@ -1,0 +1,97 @@
+"""The gate: figures, what passes, and the sample that is stored for later."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from liveness.engines.parity import (
+    Parity,
+    ParityError,
+    ReferenceSample,
+    compare,
+    read_sample,
+    require,
+    write_sample,
+)
+from liveness.errors import InputError
+from scipy.stats import spearmanr
+
+probability = st.floats(0, 1, width=32)
+pairs = st.integers(1, 30).flatmap(
+    lambda n: st.tuples(*[arrays(np.float32, n, elements=probability) for _ in range(2)])
+)
+limits = st.floats(0, 0.5)
+
+
+@given(pairs, limits)
+def test_an_engine_passes_exactly_within_the_limit_and_then_flips_nothing(
+    pair: tuple[np.ndarray, np.ndarray], limit: float
+) -> None:
+    parity = compare(*pair, limit)
+    largest = np.abs(pair[0].astype(float) - pair[1]).max()
+    assert parity.max_difference == largest and parity.passed == (largest <= limit)
+    assert 0 <= parity.mean_difference <= parity.max_difference * (1 + 1e-12)
+    if parity.passed:
+        assert parity.flips == 0
+
+
+@given(pairs, limits)
+def test_differences_are_symmetric(pair: tuple[np.ndarray, np.ndarray], limit: float) -> None:
+    there, back = compare(*pair, limit), compare(*pair[::-1], limit)
+    assert (there.max_difference, there.mean_difference) == (back.max_difference, back.mean_difference)
+
+
+@given(pairs)
+def test_rank_correlation_is_spearmans(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    correlation = compare(*pair, 0.01).rank_correlation
+    if any(np.ptp(side) == 0 for side in pair):
+        assert correlation is None
+    else:
+        assert correlation == pytest.approx(spearmanr(*pair).statistic, abs=1e-9)
+
+
+@given(arrays(np.float32, 5, elements=probability), limits)
+def test_an_engine_equals_itself(values: np.ndarray, limit: float) -> None:
+    parity = compare(values, values, limit)
+    assert parity.passed and parity.max_difference == 0 and parity.flips == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_never_passes(bad: float) -> None:
+    parity = compare(np.full(3, 0.9, np.float32), np.array([0.9, bad, 0.9], np.float32), limit=1)
+    assert not parity.passed and parity.max_difference == np.inf
+
+
+def test_flips_count_only_among_decided_frames() -> None:
+    reference = np.array([0.495, 0.2, 0.7], np.float32)  # the first one is within the limit of 0.5
+    candidate = np.array([0.505, 0.6, 0.4], np.float32)
+    assert compare(reference, candidate, limit=0.01).flips == 2
+
+
+def test_a_failing_gate_shows_the_figures() -> None:
+    parity = Parity(32, 0.203, 0.01, 0.993, 1, False)
+    with pytest.raises(ParityError, match=r"(?s)openvino/small/0.*0\.203000 \(limit 0\.01\).*0\.9930.* 1$"):
+        require(parity, 0.01, "openvino/small/0")
+
+
+def test_the_sample_survives_its_file(tmp_path: Path) -> None:
+    sample = ReferenceSample(np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3), np.array([0.25], np.float32))
+    write_sample(tmp_path / "0.parity.npz", sample)
+    again = read_sample(tmp_path / "0.parity.npz")
+    assert np.array_equal(again.frames, sample.frames)
+    assert np.array_equal(again.probabilities, sample.probabilities)
+
+
+def test_a_pickle_in_the_sample_is_refused(tmp_path: Path) -> None:
+    frames = np.zeros((1, 4, 4, 3), np.uint8)
+    np.savez(tmp_path / "0.parity.npz", frames=frames, probabilities=np.array([{}], object))
+    with pytest.raises(InputError, match=r"0\.parity\.npz: not a parity sample"):
+        read_sample(tmp_path / "0.parity.npz")
+
+
+def test_a_sample_without_finite_probabilities_is_refused() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        ReferenceSample(np.zeros((1, 4, 4, 3), np.uint8), np.array([np.nan], np.float32))

@@ -1,0 +1,99 @@
+"""TensorRT-RTX builds real engines on the CPU; running them needs a GPU."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MAX_BATCH, Exported
+from liveness.engines.backends import engine_suffixes
+from liveness.engines.compiling import compile_engine
+from liveness.engines.engine import AHEAD_OF_TIME
+from liveness.engines.loading import load_engine
+from liveness.engines.tensorrt_engine import TensorRtBackend
+from liveness.errors import InputError
+
+
+@pytest.fixture
+def rtx() -> TensorRtBackend:
+    pytest.importorskip("tensorrt_rtx")
+    return TensorRtBackend("tensorrt_rtx")
+
+
+@pytest.mark.parametrize("model", ["convnext", "vit"])
+def test_rtx_builds_without_a_gpu_and_says_that_parity_is_pending(
+    rtx: TensorRtBackend, model: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if rtx.target != AHEAD_OF_TIME:
+        pytest.skip("there is a GPU")
+    exported: Exported = request.getfixturevalue(model)
+    metadata = compile_engine(
+        tmp_path / "0",
+        backend="tensorrt_rtx",
+        precision="auto",
+        sources=exported.onnx,
+        reference=exported.reference,
+        max_batch=MAX_BATCH,
+    )
+    assert (metadata.precision, metadata.target, metadata.parity) == ("fp16", "ahead of time", None)
+    assert json.loads((tmp_path / "0.json").read_text())["parity"] == "pending"
+    assert {path.name for path in tmp_path.iterdir()} == {f"0{s}" for s in engine_suffixes("tensorrt_rtx")}
+    assert (tmp_path / "0.plan").stat().st_size > exported.onnx["fp16"].stat().st_size * 0.9
+    with pytest.raises(InputError, match=r"running TensorRT engines needs "):
+        load_engine(tmp_path / "0.json")
+
+
+def test_another_major_version_is_refused(rtx: TensorRtBackend, convnext: Exported, tmp_path: Path) -> None:
+    compile_engine(
+        tmp_path / "0",
+        backend="tensorrt_rtx",
+        precision="fp16",
+        sources=convnext.onnx,
+        reference=convnext.reference,
+        max_batch=MAX_BATCH,
+        parity_limit=1.0,
+    )
+    record = json.loads((tmp_path / "0.json").read_text())
+    (tmp_path / "0.json").write_text(json.dumps(record | {"backend_version": "99.0"}))
+    with pytest.raises(InputError, match=r"was built with tensorrt_rtx 99\.0, but .* is installed"):
+        load_engine(tmp_path / "0.json")
+
+
+def test_a_file_that_is_no_onnx_is_one_sentence(rtx: TensorRtBackend, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"no model")
+    with pytest.raises(InputError, match=r"a\.onnx: tensorrt_rtx .* cannot parse it"):
+        rtx.build(tmp_path / "a.onnx", tmp_path / "0", image_size=64, max_batch=8)
+    assert not (tmp_path / "0.plan").exists()
+
+
+@pytest.mark.parametrize(("name", "extra"), [("tensorrt", "gpu"), ("tensorrt_rtx", "rtx")])
+def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, name: str, extra: str) -> None:
+    monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+    with pytest.raises(InputError, match=rf"pip install '\.\[{extra}\]'"):
+        TensorRtBackend(name)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_engine_agrees_with_pytorch_on_the_gpu(
+    name: str, precision: str, convnext: Exported, tmp_path: Path
+) -> None:
+    pytest.importorskip(name)
+    pytest.importorskip("pycuda.driver")
+    if TensorRtBackend(name).target == AHEAD_OF_TIME:
+        pytest.skip("there is no GPU")
+    sample = convnext.reference
+    metadata = compile_engine(
+        tmp_path / "0",
+        backend=name,
+        precision=precision,
+        sources=convnext.onnx,
+        reference=sample,
+        max_batch=MAX_BATCH,
+    )
+    assert metadata.parity is not None and metadata.parity.passed
+    with load_engine(tmp_path / "0.json") as engine:
+        for n in (1, 3, MAX_BATCH, len(sample.frames)):
+            np.testing.assert_allclose(engine(sample.frames[:n]), sample.probabilities[:n], atol=0.01)

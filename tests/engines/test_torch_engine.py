@@ -1,0 +1,26 @@
+"""The reference engine scores exactly as the network that it came from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MAX_BATCH, Exported
+from liveness.engines.torch_engine import TorchBackend
+from liveness.errors import InputError
+from liveness.models import save_checkpoint
+
+
+def test_the_checkpoint_is_the_engine(whole_convnext: Exported, tmp_path: Path) -> None:
+    save_checkpoint(whole_convnext.checkpoint, tmp_path / "weights.safetensors")
+    backend, sample = TorchBackend(), whole_convnext.reference
+    backend.build(tmp_path / "weights.safetensors", tmp_path / "0", image_size=64, max_batch=MAX_BATCH)
+    with backend.open(
+        tmp_path / "0", precision="fp32", image_size=64, max_batch=MAX_BATCH, threads=2
+    ) as engine:
+        np.testing.assert_allclose(engine(sample.frames), sample.probabilities, atol=1e-5)
+
+
+def test_another_image_size_is_refused(whole_convnext: Exported, tmp_path: Path) -> None:
+    save_checkpoint(whole_convnext.checkpoint, tmp_path / "0.safetensors")
+    with pytest.raises(InputError, match=r"was trained at 64 px; expected 96"):
+        TorchBackend().open(tmp_path / "0", precision="fp32", image_size=96, max_batch=8, threads=None)

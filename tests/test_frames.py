@@ -1,0 +1,169 @@
+"""Frames on their way from videos to memory-mapped files, and the live path that must give the same ones."""
+
+import logging
+import multiprocessing
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from clips import number, numbered, write_clip
+from hypothesis import given
+from hypothesis import strategies as st
+from liveness.frames import FrameStore, decode_jpeg, encode_jpeg, extract, read_video
+from liveness.manifest import build_manifest, read_manifest
+from liveness.preprocessing import model_input, sample_times
+
+COUNT, WINDOW, SHORT_SIDE = 3, (0.2, 1.0), 48
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for k in range(9):
+        write_clip(folder / f"{k}.mp4", numbered(20 + k), rotation=90 * (k % 4))
+    (folder / "broken.mp4").write_bytes(b"broken")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifests(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    work = tmp_path_factory.mktemp("manifest")
+    build_manifest(folder, [work / "0.csv", work / "1.csv"], work / "cache.csv", workers=1)
+    return [work / "0.csv", work / "1.csv"]
+
+
+def extract_all(
+    manifests: list[Path], folder: Path, work: Path, workers: int = 1, quality: int = 95
+) -> list[Path]:
+    outputs = [work / f"{path.stem}.arrow" for path in manifests]
+    for path, output in zip(manifests, outputs, strict=True):
+        extract(read_manifest([path]), folder, output, COUNT, WINDOW, SHORT_SIDE, quality, workers)
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def shards(folder: Path, manifests: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return extract_all(manifests, folder, tmp_path_factory.mktemp("frames"))
+
+
+def test_the_live_path_gives_the_sampled_frames_upright(folder: Path) -> None:
+    images, times = read_video(folder / "5.mp4", 2.5, COUNT, WINDOW, SHORT_SIDE)
+    expected = [int(time * 10 + 1e-6) for time in sample_times(2.5, COUNT, WINDOW)]
+    assert [number(image) for image in images] == expected
+    np.testing.assert_allclose(times, np.array(expected) / 10, atol=1e-3)
+    assert {image.shape for image in images} == {(48, 64, 3)}
+
+
+def test_the_live_path_can_stop_early(folder: Path) -> None:
+    every, times = read_video(folder / "5.mp4", 2.5, COUNT, WINDOW, SHORT_SIDE)
+    first, first_times = read_video(folder / "5.mp4", 2.5, COUNT, WINDOW, SHORT_SIDE, first=2)
+    assert len(first) == 2
+    assert all((one == other).all() for one, other in zip(first, every, strict=False))
+    assert (first_times == times[:2]).all()
+
+
+def test_every_readable_video_has_its_frames_in_the_manifests_order(
+    shards: list[Path], manifests: list[Path]
+) -> None:
+    store = FrameStore(shards)
+    names = read_manifest(manifests).query("readable")["fname"]
+    assert len(names) == 9
+    assert store.fnames == [name for name in names for _ in range(COUNT)]
+    assert store.indices.tolist() == list(range(COUNT)) * 9
+    assert len(store) == 27
+
+
+def test_stored_frames_are_the_live_ones(shards: list[Path], folder: Path, manifests: list[Path]) -> None:
+    store = FrameStore(shards)
+    for video in read_manifest(manifests).query("readable").itertuples():
+        images, times = read_video(folder / video.fname, video.duration, COUNT, WINDOW, SHORT_SIDE)
+        rows = store.rows(video.fname)
+        assert store.times[rows].tolist() == times.tolist()
+        for row, image in zip(rows, images, strict=True):
+            assert number(store.image(row)) == number(image)
+            assert np.abs(store.image(row).astype(int) - image).mean() < 2
+
+
+def test_unreadable_videos_are_remembered_with_the_reason(
+    shards: list[Path], manifests: list[Path], folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FrameStore(shards)
+    assert list(store.unreadable) == ["broken.mp4"]
+    assert store.rows("broken.mp4").tolist() == []
+
+    gone = read_manifest(manifests).query("fname == '3.mp4'").assign(fname="gone.mp4")
+    with caplog.at_level(logging.WARNING):
+        extract(gone, folder, tmp_path / "gone.arrow", COUNT, WINDOW, SHORT_SIDE, 95, workers=1)
+    assert "No such file" in FrameStore([tmp_path / "gone.arrow"]).unreadable["gone.mp4"]
+    assert "gone.mp4" in caplog.text
+
+
+def test_files_do_not_depend_on_the_number_of_workers(
+    shards: list[Path], manifests: list[Path], folder: Path, tmp_path: Path
+) -> None:
+    again = extract_all(manifests, folder, tmp_path, workers=2)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in shards]
+
+
+def test_a_shard_without_videos_is_a_file_without_frames(manifests: list[Path], tmp_path: Path) -> None:
+    nothing = read_manifest(manifests).iloc[:0]
+    extract(nothing, tmp_path, tmp_path / "empty.arrow", COUNT, WINDOW, SHORT_SIDE, 95, workers=1)
+    assert len(FrameStore([tmp_path / "empty.arrow"])) == 0
+    assert len(FrameStore([])) == 0
+
+
+def sums(store: FrameStore) -> list[int]:
+    return [int(store.image(row).sum()) for row in range(len(store))]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_store_goes_to_other_processes(shards: list[Path], method: str) -> None:
+    store = FrameStore(shards)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.apply(sums, (store,)) == sums(store)
+    assert len(pickle.dumps(store)) < 1000
+
+
+def test_a_sample_is_spread_over_the_store(shards: list[Path]) -> None:
+    store = FrameStore(shards)
+    sample = store.sample(count=4, size=32)
+    assert sample.shape == (4, 32, 32, 3)
+    assert (sample[0] == model_input(store.image(0), 32)).all()
+    assert (sample[-1] == model_input(store.image(26), 32)).all()
+    assert len(store.sample(count=99, size=32)) == 27
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), colour=st.tuples(*[st.integers(0, 255)] * 3))
+def test_jpeg_keeps_sizes_and_the_order_of_the_colours(
+    height: int, width: int, colour: tuple[int, int, int]
+) -> None:
+    image = np.full((height, width, 3), colour, np.uint8)
+    stored = decode_jpeg(encode_jpeg(image, 95))
+    assert stored.shape == image.shape
+    assert np.abs(stored.astype(int) - image).max() <= 4
+
+
+def test_from_quality_95_on_colours_keep_their_resolution() -> None:
+    """Red and blue columns, one pixel wide, mix where colours are stored at half resolution."""
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, ::2, 0] = 255
+    image[:, 1::2, 2] = 255
+
+    def error(quality: int) -> float:
+        return float(np.abs(decode_jpeg(encode_jpeg(image, quality)).astype(int) - image).mean())
+
+    assert error(95) < 5
+    assert error(94) > 30
+
+
+def test_a_damaged_frame_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="remove it, so that it is extracted again"):
+        decode_jpeg(b"no jpeg")
+
+
+def test_a_manifest_from_code_needs_only_four_columns(folder: Path, tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"fname": ["0.mp4"], "duration": [2.0], "readable": [True], "problem": [""]})
+    extract(manifest, folder, tmp_path / "one.arrow", COUNT, WINDOW, SHORT_SIDE, 95, workers=1)
+    assert len(FrameStore([tmp_path / "one.arrow"])) == COUNT

@@ -1,0 +1,239 @@
+"""Which videos there are, and which shard each belongs to, whatever they are called."""
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from clips import numbered, write_clip
+from hypothesis import given
+from hypothesis import strategies as st
+from liveness import manifest
+from liveness.errors import InputError
+from liveness.manifest import DTYPES, build_manifest, list_videos, read_manifest, shard_of
+from liveness.video import probe
+
+file_names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", numbered(5))
+
+
+@given(fname=file_names, shards=st.integers(1, 1000))
+def test_a_shard_is_one_of_those_there_are(fname: str, shards: int) -> None:
+    assert 0 <= shard_of(fname, shards) < shards
+
+
+def test_shards_are_the_same_for_ever() -> None:
+    assert [shard_of(fname, 1000) for fname in ("0001.mp4", "größer/ü 1.mov", "")] == [215, 298, 876]
+
+
+def test_both_ways_to_write_an_accent_are_one_name() -> None:
+    assert shard_of("caf\u00e9.mp4", 1000) == shard_of("cafe\u0301.mp4", 1000)
+
+
+@given(prefix=file_names, shards=st.integers(2, 16))
+def test_shards_are_about_equally_large(prefix: str, shards: int) -> None:
+    """Binomial: five standard deviations are exceeded about once in a million draws."""
+    n = 400 * shards
+    sizes = Counter(shard_of(f"{prefix}{k}.mp4", shards) for k in range(n))
+    assert len(sizes) == shards
+    assert max(abs(size - 400) for size in sizes.values()) < 5.5 * 400**0.5
+
+
+def test_all_videos_are_listed_in_natural_order_and_nothing_else(tmp_path: Path, clip: Path) -> None:
+    videos = [
+        "2.mp4",
+        "10.MP4",
+        "a b.mov",
+        'it\'s "quoted", really.webm',
+        "line\nbreak.mkv",
+        "sub/deeper/1.avi",
+        "sub/größer.m4v",
+        "видео.3gp",
+        "empty.mp4",
+        "no_extension",
+        "strange.extension",
+    ]
+    others = [
+        "label.csv",
+        "notes.txt",
+        "picture.jpg",
+        "README.md",
+        ".hidden.mp4",
+        ".folder/1.mp4",
+        "sound.m4a",
+    ]
+    for name in videos + others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, tmp_path / name)
+    for name in others[:4]:
+        (tmp_path / name).write_text("no video,at all")
+    (tmp_path / "sound.m4a").write_bytes(b"\0\0\0\x1cftypM4A \0\0\2\0")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    found = list_videos(tmp_path)
+    assert sorted(found) == sorted(videos)
+    assert found.index("2.mp4") < found.index("10.MP4")
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path, clip: Path) -> None:
+    folder, elsewhere = tmp_path / "videos", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    shutil.copy(clip, elsewhere / "far.mp4")
+    (folder / "near.mp4").symlink_to(clip)
+    (folder / "more").symlink_to(elsewhere)
+    (folder / "circle").symlink_to(folder)
+    (folder / "dangling.mp4").symlink_to(tmp_path / "gone.mp4")
+    assert list_videos(folder) == ["dangling.mp4", "more/far.mp4", "near.mp4"]
+
+
+def test_a_missing_or_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: there is no such folder"):
+        list_videos(tmp_path / "nowhere")
+    (tmp_path / "label.csv").write_text("fname,liveness_score\n")
+    with pytest.raises(InputError, match="no video found"):
+        list_videos(tmp_path)
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")).touch()
+    with pytest.raises(InputError, match="not valid UTF-8"):
+        list_videos(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clip: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for k in range(6):
+        shutil.copy(clip, folder / f"{k}.mp4")
+    return folder
+
+
+def build(folder: Path) -> list[bytes]:
+    """Build three shards with a cache beside the folder; return their bytes."""
+    paths = [folder.parent / f"{shard}.csv" for shard in range(3)]
+    build_manifest(folder, paths, folder.parent / "cache.csv", workers=1)
+    return [path.read_bytes() for path in paths]
+
+
+def read(folder: Path) -> dict[str, dict]:
+    rows = read_manifest([folder.parent / f"{shard}.csv" for shard in range(3)]).to_dict("records")
+    return {row["fname"]: row for row in rows}
+
+
+def test_each_video_has_one_row_in_its_shard_with_what_the_probe_found(folder: Path, clip: Path) -> None:
+    (folder / "broken.mp4").write_bytes(b"broken")
+    build(folder)
+    rows = read(folder)
+    assert set(rows) == {*(f"{k}.mp4" for k in range(6)), "broken.mp4"}
+    assert rows["3.mp4"] == {
+        "fname": "3.mp4",
+        "size": clip.stat().st_size,
+        "mtime_ns": (folder / "3.mp4").stat().st_mtime_ns,
+        **asdict(probe(clip)),
+    }
+    assert not rows["broken.mp4"]["readable"]
+    assert rows["broken.mp4"]["problem"]
+    for shard in range(3):
+        names = read_manifest([folder.parent / f"{shard}.csv"])["fname"]
+        assert all(shard_of(name, 3) == shard for name in names)
+
+
+def test_only_the_shard_of_a_changed_video_changes(folder: Path, tmp_path: Path) -> None:
+    before = build(folder)
+    assert build(folder) == before
+
+    write_clip(tmp_path / "new.mp4", numbered(5), fps=5)
+    stat = (folder / "2.mp4").stat()
+    (tmp_path / "new.mp4").replace(folder / "2.mp4")
+    os.utime(folder / "2.mp4", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    after = build(folder)
+    assert [k for k in range(3) if before[k] != after[k]] == [shard_of("2.mp4", 3)]
+    assert read(folder)["2.mp4"]["fps"] == 5
+
+    (folder / "4.mp4").unlink()
+    last = build(folder)
+    assert [k for k in range(3) if after[k] != last[k]] == [shard_of("4.mp4", 3)]
+
+
+def test_a_shard_without_videos_is_a_header(tmp_path: Path, folder: Path) -> None:
+    paths = [tmp_path / f"{shard}.csv" for shard in range(50)]
+    build_manifest(folder, paths, tmp_path / "cache.csv", workers=1)
+    frames = [read_manifest([path]) for path in paths]
+    empty = [path for path, frame in zip(paths, frames, strict=True) if frame.empty]
+    assert len(empty) >= 44
+    assert all(list(frame.columns) == list(DTYPES) for frame in frames)
+    assert len(empty[0].read_text().splitlines()) == 1
+
+
+def test_what_is_known_is_not_probed_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted run leaves the cache; only unreadable files get a second chance."""
+    (folder / "broken.mp4").write_bytes(b"broken")
+    before = build(folder)
+    probed: list[str] = []
+    really = manifest.bounded_map
+
+    def watch(function, items, *arguments, **options):  # type: ignore[no-untyped-def]
+        items = list(items)
+        probed.extend(path.name for path in items)
+        return really(function, items, *arguments, **options)
+
+    monkeypatch.setattr(manifest, "bounded_map", watch)
+    assert build(folder) == before
+    assert probed == ["broken.mp4"]
+
+
+def test_the_cache_is_saved_on_the_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "SECONDS_BETWEEN_SAVES", 0)
+    saved: list[int] = []
+    really = manifest._write
+
+    def watch(path, rows):  # type: ignore[no-untyped-def]
+        rows = list(rows)
+        if path.name == "cache.csv":
+            saved.append(len(rows))
+        really(path, rows)
+
+    monkeypatch.setattr(manifest, "_write", watch)
+    build(folder)
+    assert saved == [1, 2, 3, 4, 5, 6, 6]
+
+
+values = st.tuples(
+    st.floats(0, 1e6),
+    st.floats(0, 1e3),
+    st.integers(0, 10**5),
+    st.integers(0, 10**5),
+    st.sampled_from([0, 90, 180, 270]),
+    st.sampled_from(["h264", ""]),
+    st.booleans(),
+    file_names,
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.tuples(
+                file_names | st.sampled_from(["007", "NA", "1e5", "True", "nan", ""]),
+                st.integers(0, 2**60),
+                st.integers(0, 2**62),
+            ),
+            values,
+        )
+    )
+)
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[tuple[str, int, int], tuple]]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "shard.csv"
+    manifest._write(path, rows)
+    frame = read_manifest([path])
+    assert frame.dtypes.astype(str).to_dict() == DTYPES
+    assert list(frame.itertuples(index=False, name=None)) == [key + rest for key, rest in rows]

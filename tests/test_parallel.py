@@ -1,0 +1,98 @@
+"""Processes may die; the run, the order and the bound on memory may not."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from liveness.parallel import Crash, bounded_map
+
+
+def square(value: int) -> int:
+    return value * value
+
+
+def opencv_threads(_: int) -> int:
+    import cv2
+
+    return cv2.getNumThreads()
+
+
+def die_on_five(value: int) -> int:
+    if value == 5:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return value * value
+
+
+def die_once(marker: Path) -> str:
+    if marker.name == "fragile" and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return marker.name
+
+
+def refuse_three(value: int) -> int:
+    if value == 3:
+        raise ValueError("three is refused")
+    return value
+
+
+def sleep_longer_at_first(value: int) -> int:
+    time.sleep(0.3 if value == 0 else 0)
+    return value
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    assert list(bounded_map(sleep_longer_at_first, range(12), workers=2, in_flight=4)) == [
+        (value, value) for value in range(12)
+    ]
+
+
+def test_no_items_no_results() -> None:
+    assert list(bounded_map(square, [], workers=2, in_flight=4)) == []
+
+
+def test_a_slow_consumer_holds_the_producer_back() -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for value in range(20):
+            taken.append(value)
+            yield value
+
+    results = bounded_map(square, items(), workers=2, in_flight=3)
+    for done in range(1, 6):
+        next(results)
+        assert len(taken) <= done - 1 + 3
+    results.close()
+    assert len(taken) < 20
+
+
+def test_a_segmentation_fault_costs_one_item_and_no_other() -> None:
+    results = dict(bounded_map(die_on_five, range(12), workers=2, in_flight=6))
+    crash = results.pop(5)
+    assert isinstance(crash, Crash)
+    assert "died twice" in crash.reason
+    assert "SIGSEGV" in crash.reason
+    assert results == {value: value * value for value in range(12) if value != 5}
+
+
+def test_an_item_that_dies_only_once_is_not_lost(tmp_path: Path) -> None:
+    items = [tmp_path / name for name in ("a", "b", "fragile", "c")]
+    assert [result for _, result in bounded_map(die_once, items, workers=2, in_flight=4)] == [
+        "a",
+        "b",
+        "fragile",
+        "c",
+    ]
+
+
+def test_opencv_uses_one_thread_in_each_process() -> None:
+    assert dict(bounded_map(opencv_threads, [0], workers=1, in_flight=1)) == {0: 1}
+
+
+def test_an_exception_reaches_the_caller() -> None:
+    with pytest.raises(ValueError, match="three is refused"):
+        list(bounded_map(refuse_three, range(6), workers=2, in_flight=4))

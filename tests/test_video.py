@@ -1,0 +1,237 @@
+"""Real files, as cameras, browsers and bad luck make them: what they are, and their frames."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from clips import number, numbered, write_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from liveness import video
+from liveness.errors import InputError
+from liveness.video import VideoError, probe, read_frames
+
+EDGE = Path(__file__).parents[1] / "../shared/data/edge"
+edge_cases = pytest.mark.skipif(not EDGE.exists(), reason="the real edge cases are not on this machine")
+
+VPX = {"deadline": "realtime", "cpu-used": "8"}
+
+# name: codec as probed, arguments of write_clip; all have 30 frames at 10 frames per second
+KINDS: dict[str, tuple[str, dict]] = {
+    "h264.mp4": ("h264", {"options": {"bf": "3", "g": "12"}}),
+    "one keyframe.mov": ("h264", {"options": {"g": "1000"}}),
+    "hevc.mp4": ("hevc", {"codec": "libx265", "options": {"x265-params": "log-level=none"}}),
+    "mpeg4.avi": ("mpeg4", {"codec": "mpeg4"}),
+    "h264.avi": ("h264", {"options": {"bf": "0"}}),
+    "h264 with B-frames.avi": ("h264", {"options": {"bf": "2"}}),
+    "mpeg4 with B-frames.avi": ("mpeg4", {"codec": "mpeg4", "options": {"bf": "2"}}),
+    "vp8.webm": ("vp8", {"codec": "libvpx", "options": VPX}),
+    "vp9.webm": ("vp9", {"codec": "libvpx-vp9", "options": VPX}),
+    "browser recording without duration.webm": (
+        "vp8",
+        {"codec": "libvpx", "options": VPX, "muxer_options": {"live": "1"}},
+    ),
+    "h264.mkv": ("h264", {}),
+    "fragments.mp4": (
+        "h264",
+        {"options": {"g": "10"}, "muxer_options": {"movflags": "frag_keyframe+empty_moov+default_base_moof"}},
+    ),
+    "late start.mkv": ("h264", {"times": [7 + k / 10 for k in range(30)]}),
+    "turned by 90.mp4": ("h264", {"rotation": 90}),
+    "turned by 180.mov": ("h264", {"rotation": 180}),
+    "turned by 270.mp4": ("h264", {"rotation": 270}),
+    "turned by 90.mkv": ("h264", {"rotation": 90}),
+    'a "quoted" name, größer, 100%.mp4': ("h264", {}),
+    "no_extension": ("h264", {"format": "mp4"}),
+}
+# Where decord gives up, and PyAV has to do.
+PYAV_ONLY = {
+    "h264.avi",
+    "h264 with B-frames.avi",
+    "mpeg4 with B-frames.avi",
+    "browser recording without duration.webm",
+}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    for name, (_, arguments) in KINDS.items():
+        write_clip(folder / name, numbered(30), fps=10, **arguments)
+    return folder
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_probe(clips: Path, name: str) -> None:
+    found = probe(clips / name)
+    assert found.readable, found.problem
+    assert found.duration == pytest.approx(3.0, abs=0.01)
+    assert found.fps == pytest.approx(10)
+    assert (found.width, found.height) == (128, 96)
+    assert found.codec == KINDS[name][0]
+    assert found.rotation == KINDS[name][1].get("rotation", 0)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_frame_for_a_time_is_the_last_one_shown(clips: Path, name: str) -> None:
+    """Times lie on frames, between them, before the first and after the last; any order; repeats allowed."""
+    times = [0.0, 0.05, 0.1, 1.0, 1.19, 2.9, 99.0, -1.0, 0.5, 0.5]
+    frames = read_frames(clips / name, times)
+    assert [number(frame.image) for frame in frames] == [0, 0, 1, 10, 11, 29, 29, 0, 5, 5]
+    np.testing.assert_allclose(
+        [frame.time for frame in frames], [0, 0, 0.1, 1, 1.1, 2.9, 2.9, 0, 0.5, 0.5], atol=1e-3
+    )
+    assert all(frame.image.shape == (96, 128, 3) and frame.image.dtype == np.uint8 for frame in frames)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_both_decoders_agree_to_the_bit(clips: Path, name: str) -> None:
+    times = [0.13 * k for k in range(23)]
+    fallback = video._read_with_pyav(clips / name, times)
+    if name in PYAV_ONLY:
+        with pytest.raises(video.DECORD_GAVE_UP):
+            video._read_with_decord(clips / name, times)
+        return
+    for one, other in zip(video._read_with_decord(clips / name, times), fallback, strict=True):
+        assert one.time == pytest.approx(other.time, abs=1e-4)
+        assert (one.image == other.image).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(gaps=st.lists(st.integers(1, 90), min_size=5, max_size=12), data=st.data())
+def test_variable_frame_rates(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[int], data: st.DataObject
+) -> None:
+    shown = np.cumsum([0, *gaps[:-1]]) / 100
+    path = tmp_path_factory.mktemp("vfr") / "vfr.mp4"
+    write_clip(
+        path, numbered(len(shown), 32, 64), fps=10, times=shown.tolist(), options={"preset": "ultrafast"}
+    )
+    times = data.draw(st.lists(st.floats(0, 12).map(lambda t: round(t, 2) + 0.005), min_size=1, max_size=5))
+    expected = [int(np.searchsorted(shown, time, side="right")) - 1 for time in times]
+    for read in (read_frames, video._read_with_pyav):
+        assert [number(frame.image) for frame in read(path, times)] == expected
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> bytearray:
+    """60 frames, 6 s, a key frame every 12, the index first; large enough to be damaged in places."""
+    noise = np.random.default_rng(0).integers(0, 60, (192, 256, 3), np.uint8)
+    images = [np.maximum(image, noise) for image in numbered(60, 192, 256)]
+    options = {"g": "12", "bf": "2"}
+    path = write_clip(
+        tmp_path / "whole.mp4", images, options=options, muxer_options={"movflags": "faststart"}
+    )
+    return bytearray(path.read_bytes())
+
+
+def test_an_upload_cut_short_is_as_long_as_what_arrived(noisy: bytearray, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(noisy[: len(noisy) // 2])
+    found = probe(path)
+    assert found.readable
+    assert 1 < found.duration < 5
+    frames = read_frames(path, [0.0, 1.0, 5.5])
+    assert [number(frame.image) for frame in frames[:2]] == [0, 10]
+    assert frames[2].time <= found.duration
+
+
+def test_frames_lost_at_the_start_are_replaced_by_the_first_that_can_be_decoded(
+    noisy: bytearray, tmp_path: Path
+) -> None:
+    start = noisy.find(b"mdat") + 1000
+    length = len(noisy) // 8
+    noisy[start : start + length] = bytes(length)
+    path = tmp_path / "start.mp4"
+    path.write_bytes(noisy)
+    frames = read_frames(path, [0.0, 0.3, 4.0])
+    assert [frame.time for frame in frames[:2]] == [frames[0].time] * 2
+    assert 0 < frames[0].time < 2
+    assert number(frames[0].image) == round(frames[0].time * 10)
+    assert number(frames[2].image) == 40
+
+
+def test_frames_lost_in_the_middle_leave_the_one_before_on_screen(noisy: bytearray, tmp_path: Path) -> None:
+    length = len(noisy) // 3
+    noisy[length : 2 * length] = bytes(length)
+    path = tmp_path / "middle.mp4"
+    path.write_bytes(noisy)
+    frames = read_frames(path, [0.0, 3.0, 5.9])
+    assert number(frames[0].image) == 0
+    assert 1 < frames[1].time < 3
+    assert number(frames[2].image) == 59
+
+
+def test_one_frame_serves_for_all_times(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "one.mp4", numbered(1))
+    assert [number(frame.image) for frame in read_frames(path, [0.0, 1.0, 2.0])] == [0, 0, 0]
+
+
+def write_audio(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate = 48000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "Invalid data"),
+        (b"this is a text that somebody called a video" * 99, "Invalid data"),
+        (None, "no video stream"),
+        ("cut", "End of file"),
+        ("missing", "No such file"),
+    ],
+)
+def test_what_is_no_video_is_reported_and_not_decoded(
+    content: bytes | str | None, problem: str, noisy: bytearray, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.mp4"
+    if content is None:
+        write_audio(path)
+    elif content == "cut":
+        path.write_bytes(noisy[:500])
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    found = probe(path)
+    assert not found.readable
+    assert problem in found.problem
+    with pytest.raises(VideoError, match=r"bad\.mp4: .*replace or remove it") as error:
+        read_frames(path, [0.0, 1.0])
+    assert isinstance(error.value, InputError)
+
+
+def test_a_playlist_may_not_fetch_anything(tmp_path: Path) -> None:
+    path = tmp_path / "playlist.mp4"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    assert not probe(path).readable
+
+
+@edge_cases
+@pytest.mark.parametrize("name", ["rotated_90.mp4", "rotated_270.mp4"])
+def test_real_rotated_clips_show_the_upright_clip(name: str) -> None:
+    times = [0.2, 1.0, 2.5]
+    for one, other in zip(
+        read_frames(EDGE / name, times), read_frames(EDGE / "upright.mp4", times), strict=True
+    ):
+        assert one.image.shape == other.image.shape
+        assert np.abs(one.image.astype(int) - other.image).mean() < 4
+
+
+@edge_cases
+@pytest.mark.parametrize("name", ["matroska_named_mp4.mp4", "corrupt_first_frames.avi"])
+def test_real_odd_files_give_frames(name: str) -> None:
+    found = probe(EDGE / name)
+    assert found.readable
+    frames = read_frames(EDGE / name, [0.2 * found.duration, 0.5 * found.duration, 0.9 * found.duration])
+    assert len({frame.time for frame in frames}) == 3
+    assert all(frame.image.shape == (found.height, found.width, 3) for frame in frames)
+
+
+@edge_cases
+def test_a_real_file_without_video_says_so() -> None:
+    assert probe(EDGE / "no_video_stream.mp4").problem == "it has no video stream"

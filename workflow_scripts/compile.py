@@ -1,0 +1,22 @@
+"""Compile an engine and hold it against its PyTorch model on real frames."""
+
+from pathlib import Path
+
+from liveness.engines.compiling import compile_engine
+from liveness.engines.metadata import engine_stem
+from liveness.engines.parity import read_sample
+from liveness.log import start_log
+
+start_log(snakemake.log[0])
+settings = snakemake.params.engine
+precisions = snakemake.params.precisions or ["fp32"]
+compile_engine(
+    engine_stem(snakemake.output[-1]),
+    backend=settings["backend"],
+    precision=settings["precision"],
+    sources=dict(zip(precisions, map(Path, snakemake.input.sources), strict=True)),
+    reference=read_sample(snakemake.input.reference),
+    max_batch=settings["max_batch"],
+    parity_limit=settings["parity"]["max_difference"],
+    threads=snakemake.threads,
+)

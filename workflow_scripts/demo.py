@@ -1,0 +1,14 @@
+"""Film the demo's videos: people who look into the camera, and the same re-captured from screens and paper."""
+
+from pathlib import Path
+
+from liveness.demo import make_split
+from liveness.log import start_log
+
+start_log(snakemake.log[0])
+output = snakemake.output
+for videos, labels, people in (
+    (output.train_videos, output.train_labels, range(10)),
+    (output.test_videos, output.test_answers, range(10, 14)),
+):
+    make_split(Path(videos), Path(labels), people, pairs=2, seed=snakemake.params.seed, workers=snakemake.threads)

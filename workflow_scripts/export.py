@@ -1,0 +1,30 @@
+"""Export a model to what its engine is built from, and hold the float32 ONNX file against PyTorch on real frames."""
+
+import logging
+
+from liveness.engines.graph import check_onnx, export_onnx, reference_probabilities
+from liveness.engines.parity import ReferenceSample, write_sample
+from liveness.errors import InputError
+from liveness.frames import FrameStore
+from liveness.log import start_log
+from liveness.models import load_checkpoint, save_checkpoint
+from liveness.outputs import whole
+
+start_log(snakemake.log[0])
+params, sources = snakemake.params, snakemake.output.sources
+checkpoint = load_checkpoint(snakemake.input.weights, params.architecture, params.image_size)
+size, normalisation = checkpoint.image_size, {"mean": checkpoint.mean, "std": checkpoint.std}
+frames = FrameStore(snakemake.input.frames).sample(params.frames, size)
+reference = reference_probabilities(checkpoint.module, frames, **normalisation)
+write_sample(snakemake.output.reference, ReferenceSample(frames, reference))
+
+if not params.precisions:
+    with whole(sources[0]) as path:
+        save_checkpoint(checkpoint, path)
+for precision, onnx in zip(params.precisions, sources, strict=False):
+    export_onnx(checkpoint.module, onnx, image_size=size, precision=precision, **normalisation)
+    difference = check_onnx(onnx, frames, reference)
+    logging.info("%s differs from PyTorch by at most %.6f in probability", onnx, difference)
+    # what is lost in half precision is for compile to judge, which can fall back
+    if precision == "fp32" and difference > params.limit:
+        raise InputError(f"{onnx}: differs from PyTorch by {difference:.4f}, more than engine.parity.max_difference.")

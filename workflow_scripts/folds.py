@@ -1,0 +1,57 @@
+"""Assign training videos to folds that no person and no near-duplicate straddles; report what would have leaked."""
+
+import json
+import logging
+from dataclasses import asdict
+
+import pandas as pd
+
+from liveness.duplicates import near_duplicates, store_hashes
+from liveness.folds import Leakage, assign_folds, check_videos_exist, contradictions, merge_groups
+from liveness.frames import FrameStore
+from liveness.labels import read_labels
+from liveness.log import start_log
+from liveness.manifest import read_manifest
+from liveness.outputs import whole
+
+start_log(snakemake.log[0])
+settings = snakemake.params.folds
+labels = read_labels(snakemake.input.labels).set_index("fname")
+manifest = read_manifest(snakemake.input.manifests).set_index("fname")
+check_videos_exist(labels.index, manifest.index, snakemake.input.labels)
+
+# every video is a group of its own until the labels or the search say otherwise
+groups = pd.Series(manifest.index, index=manifest.index)
+if settings["groups"] != "duplicates" and "group" in labels:
+    named = labels["group"][labels["group"] != ""]
+    groups.update(named)
+duplicates = pd.DataFrame(columns=["first", "second", "distance"])
+if settings["groups"] != "labels":
+    store = FrameStore(snakemake.input.frames)
+    duplicates = near_duplicates(store.fnames, store_hashes(store, snakemake.threads), settings["max_distance"])
+groups, merged = merge_groups(groups, duplicates)
+
+unreadable = manifest.loc[~manifest["readable"], "problem"]
+labels = labels.drop(unreadable.index, errors="ignore")
+labels["group"] = groups.loc[labels.index]
+labels["fold"] = assign_folds(labels["liveness_score"], labels["group"], settings["count"], snakemake.params.seed)
+leakage = Leakage(
+    groups=int(groups.nunique()),
+    duplicates=duplicates.to_dict("records"),
+    merged_groups=merged,
+    contradictory_labels=contradictions(duplicates, labels["liveness_score"]).to_dict("records"),
+    unlabelled=groups.drop([*labels.index, *unreadable.index], errors="ignore").to_dict(),
+    unreadable=unreadable.to_dict(),
+)
+logging.info(
+    "%d labelled videos in %d groups; %d near-duplicate pairs, %d of them with contradictory labels; %d videos without "
+    "a label and %d unreadable ones are left out (see %s)",
+    len(labels), labels["group"].nunique(), len(leakage.duplicates), len(leakage.contradictory_labels),
+    len(leakage.unlabelled), len(leakage.unreadable), snakemake.output.leakage,
+)  # fmt: skip
+
+columns = [name for name in ("liveness_score", "group", "attack", "fold") if name in labels]
+with whole(snakemake.output.folds) as path:
+    labels[columns].sort_index().to_csv(path)
+with whole(snakemake.output.leakage) as path:
+    path.write_text(json.dumps(asdict(leakage), indent=2, ensure_ascii=False), encoding="utf-8")

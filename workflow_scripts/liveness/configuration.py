@@ -1,0 +1,172 @@
+"""The configuration: checked against its schema, completed with defaults, cross-checked."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from liveness.errors import InputError
+
+Config = dict[str, Any]
+
+
+def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+    """Return `config` with every default filled in, fold numbers as integers and cross-references checked.
+
+    Raises InputError with one line per problem; each names the key, what was found and what is expected.
+    """
+    completed = _coerced(deepcopy(dict(config)), schema)
+    problems = [_sentence(error) for error in Draft202012Validator(schema).iter_errors(completed)]
+    if not problems:
+        _fill_defaults(completed, schema)
+        _settle_folds(completed)
+        problems = list(_contradictions(completed))
+    if problems:
+        raise InputError("\n".join(problems))
+    return completed
+
+
+def _coerced(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Read numbers that arrived as text, as `--config 'frames={count: 4}'` delivers them; keys become text."""
+    if isinstance(value, Mapping):
+        known = schema.get("properties", {})
+        other = schema.get("additionalProperties") or {}
+        return {str(key): _coerced(item, known.get(str(key), other)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_coerced(item, schema.get("items", {})) for item in value]
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if isinstance(value, str) and {"integer", "number", "boolean", "array"} & set(kinds):
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return _coerced(parsed, schema) if isinstance(parsed, bool | int | float | list) else value
+    return value
+
+
+def _sentence(error: ValidationError) -> str:
+    """One problem found by the schema, as one sentence."""
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    found = repr(error.instance)
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = [key for key in error.instance if key not in known]
+            return " ".join(_unknown_key(error.absolute_path, key, known) for key in unknown)
+        case "required":
+            missing = [key for key in error.validator_value if key not in error.instance]
+            return f"{where}: the key {_listed(missing)} is missing; add it."
+        case "type":
+            kinds = error.validator_value
+            expected = " or ".join([kinds] if isinstance(kinds, str) else kinds)
+            return f"{where} is {found}; expected {_article(expected)} {expected}."
+        case "enum":
+            near = difflib.get_close_matches(str(error.instance), error.validator_value, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            return f"{where} is {found}; expected one of {_listed(error.validator_value)}{hint}."
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            relation = {
+                "minimum": "at least",
+                "exclusiveMinimum": "more than",
+                "maximum": "at most",
+                "exclusiveMaximum": "less than",
+            }[str(error.validator)]
+            return f"{where} is {found}; expected {relation} {error.validator_value}."
+        case "minItems" | "maxItems" if error.schema.get("minItems") == error.schema.get("maxItems"):
+            return f"{where} is {found}; expected exactly {error.validator_value} values."
+        case "minItems" | "minLength" | "minProperties":
+            return f"{where} is empty; expected at least one entry."
+        case "pattern":
+            return f"{where}: the name {found} does not match {error.validator_value}; rename it."
+        case _:
+            return f"{where}: {error.message}."
+
+
+def _unknown_key(path: Any, key: str, known: list[str]) -> str:
+    where = ".".join([*(str(part) for part in path), key])
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {_listed(known)}."
+    return f"{where} is not a known key; {hint}"
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeio" else "a"
+
+
+def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
+    for key, part in schema.get("properties", {}).items():
+        if key not in value:
+            if "default" in part:
+                value[key] = deepcopy(part["default"])
+            elif part.get("type") == "object" and not part.get("required"):
+                value[key] = {}
+        if isinstance(value.get(key), dict):
+            _fill_defaults(value[key], part)
+    other = schema.get("additionalProperties")
+    if isinstance(other, Mapping):
+        for item in value.values():
+            if isinstance(item, dict):
+                _fill_defaults(item, other)
+
+
+def _settle_folds(config: Config) -> None:
+    """Fold numbers become integers; a model without `folds` has all of them, or those it has weights for."""
+    for model in config["models"].values():
+        model["weights"] = {int(fold): path for fold, path in model["weights"].items()}
+        every = range(config["folds"]["count"])
+        model.setdefault("folds", sorted(model["weights"]) if "train" not in config["data"] else list(every))
+        model["folds"] = sorted(model["folds"])
+    blend = config["ensemble"]["weights"]
+    config["ensemble"]["weights"] = {
+        name: {int(fold): weight for fold, weight in folds.items()} for name, folds in blend.items()
+    }
+    config["inference"].setdefault("frames", config["frames"]["count"])
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Values that are possible alone and impossible together."""
+    start, end = config["frames"]["window"]
+    if start >= end:
+        yield f"frames.window is [{start}, {end}]; expected its start before its end."
+    low, high = config["training"]["augmentation"]["crop_scale"]
+    if low > high:
+        yield f"training.augmentation.crop_scale is [{low}, {high}]; expected the smaller value first."
+    if config["training"]["min_lr"] > config["training"]["lr"]:
+        yield "training.min_lr is above training.lr; expected it at or below."
+    if config["training"]["warmup_epochs"] >= config["training"]["epochs"]:
+        yield "training.warmup_epochs reaches training.epochs; expected fewer, so that training follows the warm-up."
+    if config["inference"]["frames"] > config["frames"]["count"]:
+        yield (
+            f"inference.frames is {config['inference']['frames']}; expected at most frames.count "
+            f"({config['frames']['count']}), whose first frames it takes."
+        )
+    count = config["folds"]["count"]
+    for name, model in config["models"].items():
+        for fold in sorted({*model["folds"], *model["weights"]}):
+            if fold >= count:
+                yield f"models.{name}: fold {fold} does not exist; folds.count is {count}, so expected 0 to {count - 1}."
+        for fold in sorted(set(model["weights"]) - set(model["folds"])):
+            yield f"models.{name}.weights names fold {fold}, which models.{name}.folds leaves out; add it there."
+        untrained = sorted(set(model["folds"]) - set(model["weights"]))
+        if "train" not in config["data"] and (untrained or not model["folds"]):
+            yield f"models.{name} has folds to train but data.train is missing; add it, or weights for every fold."
+    for name, folds in config["ensemble"]["weights"].items():
+        if name not in config["models"]:
+            near = difflib.get_close_matches(name, config["models"], n=1)
+            hint = f"did you mean {near[0]}?" if near else f"models has {_listed(config['models'])}."
+            yield f"ensemble.weights.{name} names no model; {hint}"
+            continue
+        for fold in sorted(set(folds) - set(config["models"][name]["folds"])):
+            yield f"ensemble.weights.{name}.{fold}: the model has no such fold; remove it."
+    weights = config["ensemble"]["weights"]
+    if weights and not any(weight > 0 for folds in weights.values() for weight in folds.values()):
+        yield "ensemble.weights are all 0; expected at least one above 0."

@@ -1,0 +1,158 @@
+"""A classifier with its pre-processing inside, from raw pixels to a probability, as an ONNX file."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME
+from liveness.errors import InputError
+from liveness.outputs import whole
+
+# The first opset with Gelu as one node, as LayerNormalization is since 17: taken apart, such functions lose
+# precision, or overflow, in half.
+OPSET = 20
+# protobuf's limit for one file
+MAX_ONNX_BYTES = 2**31 - 1
+LIVE = 1  # index of the live class among the two logits
+
+
+class PixelClassifier(nn.Module):
+    """uint8 NHWC [n, S, S, 3] in 0..255 -> float32 probability of live [n].
+
+    `network` maps normalised NCHW images to logits [n, 2]. With `half` a copy of it computes in float16;
+    normalisation and softmax stay float32, so that each is rounded only once.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(
+        self, network: nn.Module, mean: Sequence[float], std: Sequence[float], *, half: bool = False
+    ) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).half() if half else network
+        self.half_network = half
+        # (x / 255 - mean) / std = x * scale + offset
+        deviation = torch.tensor(std, dtype=torch.float64)
+        self.register_buffer("scale", (1 / (255 * deviation)).float().view(1, 3, 1, 1))
+        self.register_buffer("offset", (-torch.tensor(mean).double() / deviation).float().view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        # cast first: TensorRT rejects a transpose of uint8
+        images = pixels.float().permute(0, 3, 1, 2) * self.scale + self.offset
+        logits = self.network(images.half() if self.half_network else images)
+        return logits.float().softmax(1).select(1, LIVE)
+
+
+class _GlobalMean(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean((2, 3), keepdim=True)
+
+
+def _with_plain_pooling(network: nn.Module) -> nn.Module:
+    """A copy whose global average pooling exports as one ReduceMean.
+
+    Of a channels-last tensor the exporter turns AdaptiveAvgPool2d(1) into a gather over indices that
+    depend on the batch size.
+    """
+    network = copy.deepcopy(network)
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size in (1, (1, 1)):
+                setattr(parent, name, _GlobalMean())
+    return network
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """The exporter and its optimiser warn and log, a line per weight, about their own internals."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def export_onnx(
+    network: nn.Module,
+    path: str | Path,
+    *,
+    image_size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    precision: Literal["fp32", "fp16"],
+) -> None:
+    """Write `PixelClassifier(network)` as one ONNX file with a dynamic batch axis and its weights inside.
+
+    Args:
+        network: float32, on the CPU, in evaluation mode; it is left as it was.
+        path: the file to write.
+        image_size: S in pixels.
+        mean, std: per channel (RGB), of pixel values in 0..1.
+        precision: of the weights and of the computation between normalisation and softmax.
+
+    Raises:
+        InputError: the weights exceed what one ONNX file can hold (2 GB).
+    """
+    half = precision == "fp16"
+    parameters = sum(tensor.numel() for tensor in network.state_dict().values())
+    if parameters * (2 if half else 4) > MAX_ONNX_BYTES - 2**24:
+        raise InputError(
+            f"{path}: {parameters / 1e6:.0f} million {precision} weights exceed the 2 GB of one ONNX file; "
+            f"choose a smaller model{'' if half else ' or engine.precision: fp16'}"
+        )
+    classifier = PixelClassifier(_with_plain_pooling(network), mean, std, half=half).eval()
+    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
+    with _silence(), torch.no_grad(), whole(path) as temporary:
+        program = torch.onnx.export(
+            classifier,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+        assert program is not None  # noqa: S101 (it is None only with dynamo=False)
+        program.save(temporary, external_data=False)
+        onnx.checker.check_model(str(temporary))
+
+
+def reference_probabilities(
+    network: nn.Module, frames: NDArray[np.uint8], *, mean: Sequence[float], std: Sequence[float]
+) -> NDArray[np.float32]:
+    """What parity is measured against: PyTorch's probabilities, float32 [n], of frames uint8 [n, S, S, 3]."""
+    classifier = PixelClassifier(network, mean, std).eval()
+    with torch.inference_mode():
+        chunks = [classifier(chunk) for chunk in torch.from_numpy(frames).split(16)]
+    return torch.cat(chunks).numpy()
+
+
+def check_onnx(path: str | Path, frames: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
+    """Largest difference in probability between the ONNX file (onnxruntime, CPU) and `reference` [n].
+
+    Runs batches of 1, of 3 and of all frames uint8 [n, S, S, 3], so that a batch axis that was frozen while
+    exporting cannot pass.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    differences = []
+    for n in {1, min(3, len(frames)), len(frames)}:
+        (probability,) = session.run([OUTPUT_NAME], {INPUT_NAME: frames[:n]})
+        differences.append(np.abs(probability - reference[:n]).max())
+    return float(max(differences))

@@ -1,0 +1,59 @@
+"""From an engine's metadata file to an engine that may score. Imports the one back end it needs, lazily."""
+
+import logging
+from pathlib import Path
+
+from liveness.engines.backends import PARITY_SUFFIX, open_backend
+from liveness.engines.engine import Engine
+from liveness.engines.metadata import EngineMetadata, engine_file, engine_stem, read_metadata
+from liveness.engines.parity import measure, read_sample, require
+from liveness.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Engine:
+    """Open the engine that `<stem>.json` describes; close it after use (`with load_engine(...) as engine`).
+
+    An engine whose parity is pending, or that was checked on another kind of processor, runs the gate now.
+
+    Args:
+        metadata_path: the .json file that `compile_engine` wrote.
+        threads: CPU threads to compute with; None leaves the back end's default.
+
+    Raises:
+        InputError: metadata or files that do not belong together, a back end that is missing or of another
+            version, or a machine that the engine cannot run on.
+        ParityError: the gate failed.
+    """
+    path = Path(metadata_path)
+    metadata = read_metadata(path)
+    backend = open_backend(metadata.backend)
+    _check_version(metadata, backend.version, path)
+    stem = engine_stem(path)
+    engine = backend.open(
+        stem,
+        precision=metadata.precision,
+        image_size=metadata.image_size,
+        max_batch=metadata.max_batch,
+        threads=threads,
+    )
+    if metadata.parity is None or metadata.target != backend.target:
+        try:
+            parity = measure(engine, read_sample(engine_file(stem, PARITY_SUFFIX)), metadata.parity_limit)
+            require(parity, metadata.parity_limit, str(path))
+        except BaseException:
+            engine.close()
+            raise
+        log.info("%s: checked on %s, largest difference %.6f", path, backend.target, parity.max_difference)
+    return engine
+
+
+def _check_version(metadata: EngineMetadata, version: str, path: Path) -> None:
+    """TensorRT's engines are native code for one version: refuse another major version without trying."""
+    built_with, here = metadata.backend_version.split(".")[0], version.split(".")[0]
+    if metadata.backend.startswith("tensorrt") and built_with != here:
+        raise InputError(
+            f"{path}: was built with {metadata.backend} {metadata.backend_version}, but {version} is "
+            "installed; compile the engine again with that version"
+        )

@@ -1,0 +1,169 @@
+"""The passport of an engine: what it is, what it was built from, and digests of its files."""
+
+import dataclasses
+import hashlib
+import json
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from liveness.engines.backends import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
+from liveness.engines.parity import Parity
+from liveness.errors import InputError
+from liveness.outputs import whole
+
+PENDING = "pending"
+
+
+@dataclass(frozen=True)
+class EngineMetadata:
+    """Written as JSON beside the engine, `<stem>.json`.
+
+    Attributes:
+        backend: one of BACKENDS.
+        backend_version: of the library that built the engine.
+        precision: what the engine computes in, one of PRECISIONS.
+        target: the processor that it was built and checked on, or "ahead of time".
+        min_batch, opt_batch, max_batch: the profile that it was built for, in frames.
+        image_size: S in pixels.
+        input_name, output_name: of the graph: uint8 [n, S, S, 3] and float32 [n].
+        source_sha256: of the ONNX file (torch: of the checkpoint) that it was built from.
+        files: SHA-256 of each of its files, by name: exactly `<stem>` + ENGINE_SUFFIXES and PARITY_SUFFIX.
+        parity_limit: largest difference in probability that the gate lets pass.
+        parity: the figures; None ("pending" in the file) where the engine could not run when it was built.
+    """
+
+    backend: str
+    backend_version: str
+    precision: str
+    target: str
+    min_batch: int
+    opt_batch: int
+    max_batch: int
+    image_size: int
+    input_name: str
+    output_name: str
+    source_sha256: str
+    files: dict[str, str]
+    parity_limit: float
+    parity: Parity | None
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def engine_stem(metadata_path: str | Path) -> Path:
+    """`results/engines/openvino/small/0` of `results/engines/openvino/small/0.json`."""
+    path = Path(metadata_path)
+    if not path.name.endswith(METADATA_SUFFIX):
+        raise InputError(f"{path}: expected the metadata of an engine, a {METADATA_SUFFIX} file")
+    return path.with_name(path.name.removesuffix(METADATA_SUFFIX))
+
+
+def engine_file(stem: Path, suffix: str) -> Path:
+    """`stem` + `suffix`; unlike Path.with_suffix it keeps the dots of a model called `v1.2`."""
+    return stem.with_name(stem.name + suffix)
+
+
+def engine_files(stem: Path, backend: str) -> dict[str, Path]:
+    """The files that the metadata vouches for, by name."""
+    paths = [engine_file(stem, suffix) for suffix in (*ENGINE_SUFFIXES[backend], PARITY_SUFFIX)]
+    return {path.name: path for path in paths}
+
+
+def write_metadata(path: str | Path, metadata: EngineMetadata) -> None:
+    """Write the metadata as JSON."""
+    record = dataclasses.asdict(metadata)
+    if metadata.parity is None:
+        record["parity"] = PENDING
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def read_metadata(path: str | Path) -> EngineMetadata:
+    """Read and validate the metadata, then the digests of the files it names, which lie beside it.
+
+    Raises:
+        InputError: missing or unknown keys, wrong types or values, files other than the engine's own
+            (so no name can lead out of the folder), a missing file, or one whose digest differs.
+    """
+    path = Path(path)
+    stem = engine_stem(path)
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; no engine is loaded without its metadata, compile it"
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); compile the engine again") from None
+    if isinstance(record, dict) and isinstance(record.get("parity"), dict):
+        record["parity"] = _typed(Parity, record["parity"], f"{path}: parity")
+    elif isinstance(record, dict) and record.get("parity") == PENDING:
+        record["parity"] = None
+    elif isinstance(record, dict) and "parity" in record:
+        raise InputError(f"{path}: parity is {record['parity']!r}; expected figures or '{PENDING}'")
+    metadata: EngineMetadata = _typed(EngineMetadata, record, str(path))
+    _check_values(metadata, path)
+    _check_files(metadata, stem, path)
+    return metadata
+
+
+def _typed(kind: type, record: Any, where: str) -> Any:
+    """`record` as the dataclass `kind`: exactly its keys, each of exactly its type (no bool for int)."""
+    fields = get_type_hints(kind)
+    if not isinstance(record, dict) or set(record) != set(fields):
+        keys = set(record) if isinstance(record, dict) else set()
+        odd = sorted(keys ^ set(fields))
+        raise InputError(f"{where}: missing or unknown keys {odd}; compile the engine again")
+    for name, hint in fields.items():
+        if not _is(record[name], hint):
+            raise InputError(
+                f"{where}: {name} is {record[name]!r}; expected {hint}; compile the engine again"
+            )
+    return kind(**record)
+
+
+def _is(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is types.UnionType:
+        return any(_is(value, option) for option in get_args(hint))
+    if get_origin(hint) is dict:
+        return type(value) is dict and all(type(v) is str for v in value.values())
+    return type(value) is hint
+
+
+def _check_values(metadata: EngineMetadata, path: Path) -> None:
+    if metadata.backend not in BACKENDS:
+        raise InputError(f"{path}: backend is '{metadata.backend}'; expected one of: {', '.join(BACKENDS)}")
+    if metadata.precision not in PRECISIONS:
+        raise InputError(
+            f"{path}: precision is '{metadata.precision}'; expected one of: {', '.join(PRECISIONS)}"
+        )
+    if not 1 <= metadata.min_batch <= metadata.opt_batch <= metadata.max_batch or metadata.image_size < 1:
+        raise InputError(
+            f"{path}: the batch sizes or image_size are not positive and in order; compile again"
+        )
+    if not 0 <= metadata.parity_limit <= 1:
+        raise InputError(f"{path}: parity_limit is {metadata.parity_limit}; expected a number from 0 to 1")
+    if metadata.parity is not None and not metadata.parity.passed:
+        raise InputError(f"{path}: records an engine that failed its parity check; compile it again")
+
+
+def _check_files(metadata: EngineMetadata, stem: Path, path: Path) -> None:
+    files = engine_files(stem, metadata.backend)
+    if set(metadata.files) != set(files):
+        raise InputError(
+            f"{path}: names the files {sorted(metadata.files)}; expected exactly {sorted(files)} beside it"
+        )
+    for name, file in files.items():
+        if not file.is_file():
+            raise InputError(f"{path}: its file {name} is missing; compile the engine again")
+        if sha256(file) != metadata.files[name]:
+            raise InputError(
+                f"{file}: does not match the SHA-256 in {path.name}, so it was changed or is another "
+                "engine's; compile the engine again"
+            )

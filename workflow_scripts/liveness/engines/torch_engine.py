@@ -1,0 +1,75 @@
+"""The reference engine: the checkpoint itself in eager float32 PyTorch, on the GPU if there is one."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from liveness.engines.engine import Engine
+from liveness.engines.graph import PixelClassifier
+from liveness.engines.metadata import engine_file
+from liveness.errors import InputError
+
+
+class TorchBackend:
+    """PyTorch on this machine."""
+
+    precisions = supported = ("fp32",)
+
+    @property
+    def version(self) -> str:
+        return torch.__version__
+
+    @property
+    def target(self) -> str:
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+
+    def build(self, source: Path, stem: Path, *, image_size: int, max_batch: int) -> None:
+        """The engine is the checkpoint: copy it."""
+        shutil.copyfile(source, engine_file(stem, ".safetensors"))
+
+    def open(
+        self, stem: Path, *, precision: str, image_size: int, max_batch: int, threads: int | None
+    ) -> "TorchEngine":
+        from liveness import models  # the one place where engines meet models
+
+        path = engine_file(stem, ".safetensors")
+        checkpoint = models.load_checkpoint(path)
+        if checkpoint.image_size != image_size:
+            raise InputError(
+                f"{path}: was trained at {checkpoint.image_size} px; expected {image_size}; compile it again"
+            )
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return TorchEngine(
+            checkpoint.module, checkpoint.mean, checkpoint.std, image_size=image_size, max_batch=max_batch
+        )
+
+
+class TorchEngine(Engine):
+    """Scores frames with a network that maps normalised NCHW images to logits [n, 2]."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        image_size: int,
+        max_batch: int,
+    ) -> None:
+        super().__init__(image_size, max_batch)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._classifier = PixelClassifier(network, mean, std).eval().to(self._device)
+
+    def _score(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        # a reference keeps all of float32's mantissa: no TF32 convolutions
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return self._classifier(torch.from_numpy(frames).to(self._device)).cpu().numpy()
+
+    def close(self) -> None:
+        del self._classifier

@@ -1,0 +1,93 @@
+"""Cross-validation folds that no person and no near-duplicate straddles."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+from liveness.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What would have leaked between ungrouped folds, for the report."""
+
+    groups: int
+    duplicates: list[dict[str, str | int]] = field(default_factory=list)
+    merged_groups: list[list[str]] = field(default_factory=list)
+    contradictory_labels: list[dict[str, str | int]] = field(default_factory=list)
+    unlabelled: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series, list[list[str]]]:
+    """Join the groups that near-duplicates connect.
+
+    `groups` maps each fname (index) to its group; `duplicates` has the columns first and second. Returns the
+    groups after joining, each named after its first member in sorted order, and the lists of groups that became one.
+    """
+    names = sorted(groups.unique())
+    number = {name: i for i, name in enumerate(names)}
+    first = groups.loc[duplicates["first"]].map(number).to_numpy(dtype=int)
+    second = groups.loc[duplicates["second"]].map(number).to_numpy(dtype=int)
+    links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(len(names), len(names)))
+    _, component = connected_components(links, directed=False)
+    members: dict[int, list[str]] = {}
+    for name, part in zip(names, component, strict=True):
+        members.setdefault(int(part), []).append(name)
+    joined = groups.map({name: members[int(component[number[name]])][0] for name in names})
+    return joined, [names for names in members.values() if len(names) > 1]
+
+
+def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) -> pd.Series:
+    """Fold number (0 to count - 1) of each fname, both classes spread evenly and every group in one fold.
+
+    `labels` (1 live, 0 spoof) and `groups` share their index of file names. The result does not depend on the
+    order of rows. Raises InputError where there are fewer groups than folds.
+    """
+    labels = labels.sort_index()
+    groups = groups.loc[labels.index]
+    if groups.nunique() < count:
+        raise InputError(
+            f"the training videos form {groups.nunique()} groups of people or near-duplicates, fewer than folds.count "
+            f"({count}); lower folds.count, or give the groups in the labels file."
+        )
+    fold = pd.Series(0, index=labels.index, name="fold")
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    for number, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
+        fold.iloc[held_out] = number
+        if labels.iloc[held_out].nunique() < 2:
+            logger.warning("fold %d holds one class only; more videos per group or fewer folds would help", number)
+    return fold
+
+
+def contradictions(duplicates: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
+    """The near-duplicate pairs of which one is labelled live and the other spoof."""
+    labelled = duplicates[duplicates["first"].isin(labels.index) & duplicates["second"].isin(labels.index)]
+    differ = labels.loc[labelled["first"]].to_numpy() != labels.loc[labelled["second"]].to_numpy()
+    return labelled[differ]
+
+
+def read_folds(path: str | Path) -> pd.DataFrame:
+    """Read the folds that this workflow wrote: liveness_score, group, [attack,] fold, indexed by fname."""
+    types = {"fname": str, "group": str, "attack": str, "liveness_score": int, "fold": int}
+    return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
+
+
+def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
+    """Raise InputError when the labels file names videos that the folder does not have."""
+    missing = sorted(set(labelled) - set(listed))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(
+            f"{labels_file}: {missing[0]}{more} is not in data.train.videos; remove the row or add the video "
+            "(names are relative to that folder, with extension)."
+        )

@@ -1,0 +1,178 @@
+"""Frames of many videos in a few files that are memory-mapped, not read."""
+
+import json
+import logging
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from liveness.outputs import whole
+from liveness.parallel import Crash, bounded_map
+from liveness.preprocessing import canonical, model_input, sample_times
+from liveness.video import VideoError, read_frames
+
+if TYPE_CHECKING:  # importing pandas takes a second, in every process that decodes
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+SCHEMA = pa.schema(
+    [("fname", pa.string()), ("index", pa.int32()), ("time", pa.float64()), ("image", pa.binary())]
+)
+UNREADABLE = b"unreadable"
+ROWS_PER_BATCH = 256
+
+
+def read_video(
+    path: str | Path,
+    duration: float,
+    count: int,
+    window: tuple[float, float],
+    short_side: int,
+    first: int | None = None,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the sampled frames of a video in canonical form, and when they are shown.
+
+    Images are uint8 RGB [H, W, 3] (see `preprocessing.canonical`); times are float64 [n] in seconds.
+    `duration` comes from the manifest. If `first` is given, only that many of the `count` frames are wanted,
+    and decoding stops there.
+
+    Raises VideoError if no frame can be decoded.
+    """
+    frames = read_frames(path, sample_times(duration, count, window)[:first].tolist())
+    return [canonical(frame.image, short_side) for frame in frames], np.array(
+        [frame.time for frame in frames]
+    )
+
+
+def extract(
+    manifest: "pd.DataFrame",
+    folder: str | Path,
+    output: Path,
+    count: int,
+    window: tuple[float, float],
+    short_side: int,
+    quality: int,
+    workers: int,
+) -> None:
+    """Write the sampled frames of a manifest's videos to an Arrow file that `FrameStore` reads.
+
+    Columns: `fname`, `index` (0 ... count-1), `time` (seconds), `image` (JPEG of the given quality, in
+    canonical form). The rows are in the manifest's order whatever the number of workers. A video that cannot
+    be read has no rows; its name and the reason are logged and kept in the file (`FrameStore.unreadable`).
+    """
+    unreadable: dict[str, str] = dict(
+        manifest.loc[~manifest["readable"], ["fname", "problem"]].itertuples(index=False, name=None)
+    )
+    readable = manifest[manifest["readable"]]
+    videos = list(zip(readable["fname"], readable["duration"], strict=True))
+    encode = partial(_encode_video, Path(folder), count, window, short_side, quality)
+    results = bounded_map(encode, videos, workers, in_flight=8 * workers)
+    with whole(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
+        rows: list[tuple[str, int, float, bytes]] = []
+        for (fname, _), result in tqdm(results, total=len(videos), desc="extracting", unit="video"):
+            if isinstance(result, list):
+                rows += [(fname, index, time, image) for index, (time, image) in enumerate(result)]
+            else:
+                unreadable[fname] = result.reason if isinstance(result, Crash) else result
+            if len(rows) >= ROWS_PER_BATCH:
+                writer.write_batch(_batch(rows))
+                rows = []
+        # Only now is it known what could not be read, and the schema was written first: the last batch tells.
+        writer.write_batch(_batch(rows), custom_metadata={UNREADABLE: json.dumps(unreadable)})
+    for fname, problem in unreadable.items():
+        log.warning("%s: no frames: %s", fname, problem)
+
+
+class FrameStore:
+    """The frames of several extracted files as one sequence; only the frames looked at are read from disk.
+
+    `fnames` (list of str), `indices` (int32) and `times` (float64, seconds) have one entry per frame;
+    `unreadable` maps the names of videos without frames to the reason. A store that is pickled for another
+    process maps the files there anew, and forked processes share the maps.
+    """
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self._paths = [Path(path) for path in paths]
+        self.unreadable: dict[str, str] = {}
+        tables = [SCHEMA.empty_table()]
+        for path in self._paths:
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            tables.append(reader.read_all())
+            _, metadata = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1)
+            self.unreadable |= json.loads(metadata[UNREADABLE])
+        table = pa.concat_tables(tables)
+        self.fnames: list[str] = table["fname"].to_pylist()
+        self.indices: np.ndarray = table["index"].to_numpy()
+        self.times: np.ndarray = table["time"].to_numpy()
+        self._images: pa.ChunkedArray = table["image"]
+        self._rows: dict[str, list[int]] = {}
+        for row, fname in enumerate(self.fnames):
+            self._rows.setdefault(fname, []).append(row)
+
+    def __len__(self) -> int:
+        return len(self.fnames)
+
+    def __reduce__(self) -> tuple[type["FrameStore"], tuple[list[Path]]]:
+        return FrameStore, (self._paths,)
+
+    def rows(self, fname: str) -> np.ndarray:
+        """Return int64 [k]: the rows of a video in the order of its indices; none if unreadable."""
+        return np.array(self._rows.get(fname, []), np.int64)
+
+    def image(self, row: int) -> np.ndarray:
+        """Return a frame as uint8 RGB [H, W, 3]."""
+        return decode_jpeg(self._images[row].as_buffer())
+
+    def sample(self, count: int, size: int) -> np.ndarray:
+        """Return up to `count` frames spread evenly over the store, as uint8 inputs [n, size, size, 3]."""
+        rows = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int))
+        return np.stack([model_input(self.image(row), size) for row in rows])
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Encode a uint8 RGB image [H, W, 3]; from quality 95 on, colours keep the full resolution (4:4:4).
+
+    Training sees frames that went through this and prediction frames that did not: halving the colours'
+    resolution would be the larger part of the difference.
+    """
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if quality >= 95 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    _, buffer = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    return buffer.tobytes()
+
+
+def decode_jpeg(buffer: bytes | pa.Buffer) -> np.ndarray:
+    """Decode what `encode_jpeg` made to uint8 RGB [H, W, 3]."""
+    image = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ValueError("not a JPEG: the frames file is damaged; remove it, so that it is extracted again")
+    return np.asarray(image, np.uint8)
+
+
+def _encode_video(
+    folder: Path,
+    count: int,
+    window: tuple[float, float],
+    short_side: int,
+    quality: int,
+    video: tuple[str, float],
+) -> list[tuple[float, bytes]] | str:
+    """Return (time, JPEG) of a video's frames, or why there are none."""
+    fname, duration = video
+    try:
+        images, times = read_video(folder / fname, duration, count, window, short_side)
+    except VideoError as error:
+        return str(error)
+    return [(time, encode_jpeg(image, quality)) for time, image in zip(times.tolist(), images, strict=True)]
+
+
+def _batch(rows: list[tuple[str, int, float, bytes]]) -> pa.RecordBatch:
+    columns = [[row[position] for row in rows] for position in range(len(SCHEMA))]
+    return pa.record_batch(columns, schema=SCHEMA)

@@ -1,0 +1,65 @@
+"""The labels file that people hand in."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from liveness.errors import InputError
+
+COLUMNS = ("fname", "liveness_score", "group", "attack")
+
+
+def read_names(path: str | Path) -> list[str]:
+    """The fname column of a CSV file, in order: the rows that a submission must have.
+
+    Raises InputError for a missing file, column or name, and for a name that occurs twice.
+    """
+    path = Path(path)
+    names = _read_table(path, COLUMNS[:1], "data.test.sample_submission")["fname"]
+    for row, repeated in enumerate(names.duplicated(), start=2):
+        if repeated:
+            raise InputError(f"{path}, row {row}: {names[row - 2]} is listed twice; expected one row per video.")
+    return names.tolist()
+
+
+def read_labels(path: str | Path) -> pd.DataFrame:
+    """Read `fname,liveness_score[,group][,attack]`; 1 = live (bona fide), 0 = spoof (presentation attack).
+
+    Returns one row per video with liveness_score as an integer and text columns as text ("" where empty). Rows
+    that say the same twice count once. Raises InputError that names file, row (1 = the header) and what was
+    expected, also for a video with contradictory rows.
+    """
+    path = Path(path)
+    table = _read_table(path, COLUMNS[:2], "data.train.labels")
+    for row, score in enumerate(table["liveness_score"], start=2):
+        if score.strip() not in ("0", "1", "0.0", "1.0"):
+            raise InputError(f"{path}, row {row}: liveness_score is '{score}'; expected 0 (spoof) or 1 (live).")
+    table["liveness_score"] = table["liveness_score"].astype(float).astype(int)
+    table = table[[column for column in COLUMNS if column in table]].drop_duplicates()
+    for index, repeated in table["fname"].duplicated().items():
+        if repeated:
+            name = table["fname"][index]
+            raise InputError(f"{path}, row {index + 2}: {name} was listed before with other values; keep one row.")
+    if table["liveness_score"].nunique() < 2:
+        only = "live" if table["liveness_score"].iloc[0] else "spoof"
+        raise InputError(f"{path}: every video is {only}; expected both classes.")
+    return table.reset_index(drop=True)
+
+
+def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
+    """All columns as text, with the required ones present and every fname filled."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {key} must name a CSV file.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable CSV file ({error}); expected {','.join(required)}.") from None
+    missing = [column for column in required if column not in table]
+    if missing:
+        raise InputError(f"{path}, row 1: the column {', '.join(missing)} is missing; expected {','.join(required)}.")
+    if table.empty:
+        raise InputError(f"{path}: has no rows; expected one per video.")
+    for row, fname in enumerate(table["fname"], start=2):
+        if not fname:
+            raise InputError(f"{path}, row {row}: fname is empty; expected the name of a video.")
+    return table

@@ -1,0 +1,226 @@
+"""Video files: what they are, and their frames at given times."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import decord
+import numpy as np
+
+from liveness.errors import InputError
+
+decord.logging.set_level(decord.logging.QUIET)
+
+# Decoders disagree on a frame's time by a rounding error (decord keeps float32 seconds); 1 ms is far above
+# that and far below the time that any frame is shown.
+TOLERANCE = 1e-3
+
+# What PyAV raises for a bad file: not all of its errors are also an OSError or a ValueError.
+BAD_FILE = (av.FFmpegError, OSError, ValueError)
+DECORD_GAVE_UP = (decord.DECORDError, RuntimeError, AssertionError)
+
+
+class VideoError(InputError):
+    """No frame of the file can be had."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a video file is.
+
+    `duration` is in seconds, `fps` in frames per second, `width` and `height` in pixels as displayed,
+    `rotation` in degrees clockwise from the stored to the displayed picture (0, 90, 180 or 270). An
+    unreadable file has zeros and the reason in `problem`.
+    """
+
+    duration: float
+    fps: float
+    width: int
+    height: int
+    rotation: int
+    codec: str
+    readable: bool
+    problem: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame: `time` in seconds from the video's start, `image` uint8 RGB [H, W, 3], upright."""
+
+    time: float
+    image: np.ndarray
+
+
+def probe(path: str | Path) -> Probe:
+    """Describe a file without decoding more than its first frame; never raises for a bad file.
+
+    The duration is that of the packets in the file. The header's claim is missing in recordings that were
+    streamed and wrong in uploads that were cut short; reading the packets costs less than opening the file.
+    """
+    try:
+        return _probe(path)
+    except BAD_FILE as error:
+        return unreadable(getattr(error, "strerror", None) or str(error))
+
+
+def unreadable(problem: str) -> Probe:
+    """Describe a file that cannot be read, and why."""
+    return Probe(0.0, 0.0, 0, 0, 0, "", readable=False, problem=problem)
+
+
+def read_frames(path: str | Path, times: Sequence[float]) -> list[Frame]:
+    """Decode the frames that are on screen at `times` (seconds from the start, in any order), in one pass.
+
+    The frame for a time is the last one shown at or before it, or the first one if none is: exactly
+    `len(times)` frames come back, and one frame may come back several times. Frames that cannot be decoded
+    count as never shown. Decoding stops at the last frame needed.
+
+    Raises VideoError if not a single frame can be decoded.
+    """
+    try:
+        return _read_with_decord(path, times)
+    except DECORD_GAVE_UP:
+        return _read_with_pyav(path, times)
+
+
+def _probe(path: str | Path) -> Probe:
+    first: av.VideoFrame | None = None
+    packets, start, end = 0, None, 0
+    with _open(path) as container:
+        stream = _video_stream(container)
+        for packet in _packets(container, stream):
+            if first is None:
+                first = next(iter(_decode(packet)), None)
+            if packet.size:
+                packets += 1
+            if packet.pts is not None:
+                start = packet.pts if start is None else min(start, packet.pts)
+                end = max(end, packet.pts + (packet.duration or 0))
+        if first is None:
+            raise VideoError("none of its frames can be decoded")
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        counted = packets / fps if fps else 0.0
+        duration = counted if start is None else _seconds(end - start, stream)
+        rotation = -_quarter_turns(first) % 4 * 90
+        upright = rotation % 180 == 0
+        return Probe(
+            duration=round(duration, 6),
+            fps=round(fps, 6),
+            width=first.width if upright else first.height,
+            height=first.height if upright else first.width,
+            rotation=rotation,
+            codec=stream.codec_context.codec.canonical_name,
+            readable=True,
+            problem="",
+        )
+
+
+def _read_with_decord(path: str | Path, times: Sequence[float]) -> list[Frame]:
+    """Read frames with decord, which turns them upright itself; it gives all of them or raises."""
+    reader = decord.VideoReader(_name(path), ctx=decord.cpu(0), num_threads=1)
+    shown = reader.get_frame_timestamp(np.arange(len(reader)))[:, 0].astype(np.float64)
+    # H.264 in AVI has no presentation times; decord then reports the smallest integer as seconds.
+    if shown[0] < -1 or shown[-1] > 1e9 or (np.diff(shown) <= 0).any():
+        raise decord.DECORDError("no usable time stamps")
+    wanted = np.searchsorted(shown, np.asarray(times, np.float64) + TOLERANCE, side="right") - 1
+    indices, positions = np.unique(wanted.clip(0), return_inverse=True)
+    images = reader.get_batch(indices).asnumpy()
+    return [Frame(float(shown[indices[position]]), images[position]) for position in positions]
+
+
+def _read_with_pyav(path: str | Path, times: Sequence[float]) -> list[Frame]:
+    """Read frames with PyAV packet by packet, which passes over what cannot be decoded."""
+    waiting = sorted(range(len(times)), key=lambda position: times[position], reverse=True)
+    chosen: dict[int, tuple[float, av.VideoFrame]] = {}
+    last: tuple[float, av.VideoFrame] | None = None
+    try:
+        for shown, frame in _timed_frames(path):
+            while waiting and times[waiting[-1]] + TOLERANCE < shown:
+                chosen[waiting.pop()] = last or (shown, frame)
+            if not waiting:
+                break
+            last = shown, frame
+    except BAD_FILE as error:
+        reason = getattr(error, "strerror", None) or error
+        raise VideoError(f"{path}: cannot be read as a video ({reason}); replace or remove it") from error
+    if last is None and not chosen:
+        raise VideoError(f"{path}: none of its frames can be decoded; replace or remove it")
+    for position in waiting:
+        assert last is not None  # noqa: S101  (waiting is not empty, so the loop never broke)
+        chosen[position] = last
+    images = {shown: _upright_rgb(frame) for shown, frame in chosen.values()}
+    return [Frame(shown, images[shown]) for shown, _ in (chosen[k] for k in range(len(times)))]
+
+
+def _timed_frames(path: str | Path) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Yield (seconds from the start, frame) in the order of display."""
+    with _open(path) as container:
+        stream = _video_stream(container)
+        context = stream.codec_context
+        origin, previous, count = stream.start_time, -np.inf, 0
+        interval = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        # AVI stores no times: a packet's place in the file is its frame's, unless frames wait for later ones.
+        avi = container.format.name == "avi"
+        for packet in _packets(container, stream):
+            for frame in _decode(packet):
+                ticks = frame.dts if avi else frame.pts
+                if ticks is None or (avi and context.has_b_frames):
+                    shown = count * interval
+                else:
+                    origin = ticks if origin is None else origin
+                    shown = _seconds(ticks - origin, stream)
+                count += 1
+                if shown > previous:
+                    previous = shown
+                    yield shown, frame
+
+
+def _name(path: str | Path) -> str:
+    # An absolute path cannot be taken for a protocol, as `a:b.mp4` could.
+    return str(Path(path).absolute())
+
+
+def _open(path: str | Path) -> av.container.InputContainer:
+    # A playlist in a video's clothes must not make us fetch addresses; tags in odd encodings do not matter.
+    return av.open(_name(path), metadata_errors="replace", container_options={"protocol_whitelist": "file"})
+
+
+def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    stream = container.streams.best("video")
+    if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
+        raise VideoError("it has no video stream")
+    if stream.codec_context is None:
+        raise VideoError("its codec is unknown")
+    stream.codec_context.thread_count = 1  # the caller has as many processes as cores
+    return stream
+
+
+def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """Yield the packets up to the end or to where the container breaks, then an empty one if it is whole."""
+    packets = container.demux(stream)
+    with suppress(*BAD_FILE):
+        yield from packets
+
+
+def _decode(packet: av.Packet) -> list[av.VideoFrame]:
+    try:
+        return packet.decode()
+    except BAD_FILE:
+        return []
+
+
+def _seconds(ticks: int, stream: av.VideoStream) -> float:
+    return float(ticks * cast(Fraction, stream.time_base))  # a stream that is read always has one
+
+
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    """Quarter turns counter-clockwise, as np.rot90 counts, from the stored to the displayed picture."""
+    return round(frame.rotation / 90)
+
+
+def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))

@@ -1,0 +1,37 @@
+"""Blend the frame scores into one score per video and write the rows that were asked for."""
+
+import logging
+
+import pandas as pd
+from natsort import natsorted, ns
+
+from liveness.labels import read_names
+from liveness.log import start_log
+from liveness.manifest import read_manifest
+from liveness.outputs import whole
+from liveness.submission import blend, submission_rows, video_scores
+
+start_log(snakemake.log[0])
+params = snakemake.params
+scores = pd.concat(
+    [video_scores(pd.read_parquet(shard), params.aggregate) for shard in snakemake.input.scores]
+)
+reasons = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in snakemake.input.unreadable])
+rows = (
+    read_names(snakemake.input.rows[0])
+    if snakemake.input.rows
+    else natsorted(read_manifest(snakemake.input.manifests)["fname"], alg=ns.PATH)
+)
+submission, unreadable = submission_rows(
+    rows,
+    blend(scores, params.weights),
+    dict(reasons.itertuples(index=False)),
+    params.fallback_score,
+    params.max_unreadable,
+)
+for fname, reason in unreadable.itertuples(index=False):
+    logging.warning("%s cannot be read (%s); its score is %g", fname, reason, params.fallback_score)
+with whole(snakemake.output.submission) as path:
+    submission.to_csv(path, index=False)
+with whole(snakemake.output.unreadable) as path:
+    unreadable.to_csv(path, index=False)
