@@ -7,7 +7,7 @@ FOLDER = Path(__file__).parent
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
-    """Versions by package name; where they differ by Python version, the one for the conda files' Python 3.11."""
+    """Versions by package name; of several for different Pythons, the one for the conda files' 3.11."""
     pins = re.findall(r"^([\w.-]+)==([^ \\]+)(.*)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     return {name: version for name, version, marker in pins if "python_full_version >= '3.12'" not in marker}
 

@@ -40,11 +40,15 @@ BACKEND = config["engine"]["backend"]
 MANIFEST = "results/manifest/{split}/{shard}.csv"
 FRAMES = "results/frames/{split}/{shard}.arrow"
 FOLDS = "results/folds/folds.csv"
+UNREADABLE = "results/scores/{split}/{shard}.unreadable.csv"
 WEIGHTS = "results/weights/{model}/{fold}.safetensors"
-EXPORTED = "results/exported/{model}/{fold}"
 # What an engine is built from: ONNX, or for the torch back end a checkpoint.
-SOURCES = [f".{precision}.onnx" for precision in PRECISIONS] or [".safetensors"]
-ENGINE = f"results/engines/{BACKEND}/" + "{model}/{fold}"
+SOURCES = [
+    f"results/exported/{{model}}/{{fold}}.{suffix}"
+    for suffix in [f"{precision}.onnx" for precision in PRECISIONS] or ["safetensors"]
+]
+REFERENCE = "results/exported/{model}/{fold}.reference.npz"
+ENGINE = f"results/engines/{BACKEND}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
 SUBMISSION = "results/submission.csv"
 METRICS = "results/metrics.json" if "train" in DATA else []

@@ -7,15 +7,15 @@ rule demo:
         train_labels="demo/train/labels.csv",
         test_videos=directory("demo/test/videos"),
         test_answers="demo/test/answers.csv",
-    params:
-        seed=config["seed"],
-        code=source_digest("demo.py"),
     log:
         "results/logs/demo.log",
     benchmark:
         "results/benchmarks/demo.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        seed=config["seed"],
+        code=source_digest("demo.py"),
     script:
         "../workflow_scripts/demo.py"
 
@@ -26,16 +26,16 @@ checkpoint manifest:
         videos=lambda wildcards: DATA[wildcards.split]["videos"],
     output:
         expand(MANIFEST, shard=SHARDS, allow_missing=True),
-    params:
-        # Undeclared, so that it survives failed jobs and reruns.
-        cache="results/manifest/{split}.probes.csv",
-        code=source_digest("manifest.py"),
     log:
         "results/logs/manifest/{split}.log",
     benchmark:
         "results/benchmarks/manifest/{split}.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        # Undeclared, so that it survives failed jobs and reruns.
+        cache="results/manifest/{split}.probes.csv",
+        code=source_digest("manifest.py"),
     script:
         "../workflow_scripts/manifest.py"
 
@@ -49,15 +49,15 @@ rule folds:
     output:
         folds=FOLDS,
         leakage="results/folds/leakage.json",
-    params:
-        folds=lookup("folds", within=config),
-        seed=config["seed"],
-        code=source_digest("folds.py"),
     log:
         "results/logs/folds.log",
     benchmark:
         "results/benchmarks/folds.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        folds=lookup("folds", within=config),
+        seed=config["seed"],
+        code=source_digest("folds.py"),
     script:
         "../workflow_scripts/folds.py"

@@ -8,15 +8,15 @@ rule evaluate:
         folds=FOLDS,
     output:
         "results/metrics.json",
-    params:
-        weights=lookup("ensemble/weights", within=config),
-        aggregate=lookup("inference/aggregate", within=config),
-        code=source_digest("evaluate.py"),
     log:
         "results/logs/evaluate.log",
     benchmark:
         "results/benchmarks/evaluate.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        weights=lookup("ensemble/weights", within=config),
+        aggregate=lookup("inference/aggregate", within=config),
+        code=source_digest("evaluate.py"),
     script:
         "../workflow_scripts/evaluate.py"

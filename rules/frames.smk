@@ -6,15 +6,15 @@ rule extract:
         manifest=shard_manifest,
     output:
         FRAMES,
-    params:
-        videos=lambda wildcards: DATA[wildcards.split]["videos"],
-        frames=lookup("frames", within=config),
-        code=source_digest("extract.py"),
     log:
         "results/logs/extract/{split}/{shard}.log",
     benchmark:
         "results/benchmarks/extract/{split}/{shard}.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        videos=lambda wildcards: DATA[wildcards.split]["videos"],
+        frames=lookup("frames", within=config),
+        code=source_digest("extract.py"),
     script:
         "../workflow_scripts/extract.py"

@@ -11,7 +11,13 @@ rule predict:
         folds=folds_of_training_videos,
     output:
         scores=SCORES,
-        unreadable="results/scores/{split}/{shard}.unreadable.csv",
+        unreadable=UNREADABLE,
+    log:
+        "results/logs/predict/{split}/{shard}.log",
+    benchmark:
+        "results/benchmarks/predict/{split}/{shard}.tsv"
+    conda:
+        "../envs/engines.yaml"
     params:
         videos=lambda wildcards: DATA[wildcards.split]["videos"],
         members=all_members(),
@@ -19,12 +25,6 @@ rule predict:
         frames={key: config["frames"][key] for key in ("count", "window", "short_side")},
         first=lookup("inference/frames", within=config),
         code=source_digest("predict.py"),
-    log:
-        "results/logs/predict/{split}/{shard}.log",
-    benchmark:
-        "results/benchmarks/predict/{split}/{shard}.tsv"
-    conda:
-        "../envs/engines.yaml"
     script:
         "../workflow_scripts/predict.py"
 
@@ -35,24 +35,22 @@ rule submit:
         after_manifest(PARITY_SPLIT),
         manifests=expand(MANIFEST, split="test", shard=SHARDS),
         scores=expand(SCORES, split="test", shard=SHARDS),
-        unreadable=expand(
-            "results/scores/{split}/{shard}.unreadable.csv", split="test", shard=SHARDS
-        ),
+        unreadable=expand(UNREADABLE, split="test", shard=SHARDS),
         rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
     output:
         submission=SUBMISSION,
         unreadable="results/unreadable.csv",
-    params:
-        weights=lookup("ensemble/weights", within=config),
-        aggregate=lookup("inference/aggregate", within=config),
-        fallback_score=lookup("inference/fallback_score", within=config),
-        max_unreadable=lookup("inference/max_unreadable", within=config),
-        code=source_digest("submit.py"),
     log:
         "results/logs/submit.log",
     benchmark:
         "results/benchmarks/submit.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        weights=lookup("ensemble/weights", within=config),
+        aggregate=lookup("inference/aggregate", within=config),
+        fallback_score=lookup("inference/fallback_score", within=config),
+        max_unreadable=lookup("inference/max_unreadable", within=config),
+        code=source_digest("submit.py"),
     script:
         "../workflow_scripts/submit.py"

@@ -9,6 +9,12 @@ rule train:
     output:
         weights=WEIGHTS,
         history="results/history/{model}/{fold}.csv",
+    log:
+        "results/logs/train/{model}/{fold}.log",
+    benchmark:
+        "results/benchmarks/train/{model}/{fold}.tsv"
+    conda:
+        "../envs/training.yaml"
     params:
         architecture=model_key("architecture"),
         image_size=model_key("image_size"),
@@ -17,11 +23,5 @@ rule train:
         training=lookup("training", within=config),
         seed=config["seed"],
         code=source_digest("train.py"),
-    log:
-        "results/logs/train/{model}/{fold}.log",
-    benchmark:
-        "results/benchmarks/train/{model}/{fold}.tsv"
-    conda:
-        "../envs/training.yaml"
     script:
         "../workflow_scripts/train.py"

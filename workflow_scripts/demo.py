@@ -1,4 +1,4 @@
-"""Film the demo's videos: people who look into the camera, and the same re-captured from screens and paper."""
+"""Film the demo's videos: people who look into the camera, live and re-captured from screens and paper."""
 
 from pathlib import Path
 
@@ -11,4 +11,6 @@ for videos, labels, people in (
     (output.train_videos, output.train_labels, range(10)),
     (output.test_videos, output.test_answers, range(10, 14)),
 ):
-    make_split(Path(videos), Path(labels), people, pairs=2, seed=snakemake.params.seed, workers=snakemake.threads)
+    make_split(
+        Path(videos), Path(labels), people, pairs=2, seed=snakemake.params.seed, workers=snakemake.threads
+    )

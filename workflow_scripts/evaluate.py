@@ -4,7 +4,6 @@ import json
 import logging
 
 import pandas as pd
-
 from liveness.evaluation import held_out_metrics
 from liveness.folds import read_folds
 from liveness.log import start_log
@@ -17,7 +16,9 @@ scores = pd.concat(
     [video_scores(pd.read_parquet(shard), params.aggregate) for shard in snakemake.input.scores]
 )
 metrics = held_out_metrics(scores, read_folds(snakemake.input.folds), params.weights)
-for name, figures in metrics["models"].items() | {"blend": metrics["blend"]}.items():
-    logging.info("held-out EER %.3f, AUC %.3f (%s, %d videos)", figures["eer"], figures["auc"], name, figures["videos"])
+for name, figures in (metrics["models"] | {"the blend": metrics["blend"]}).items():
+    logging.info(
+        "held-out EER of %s: %.3f (AUC %.3f, %d videos)", name, *map(figures.get, ("eer", "auc", "videos"))
+    )
 with whole(snakemake.output[0]) as path:
     path.write_text(json.dumps(metrics, indent=2), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Export a model to what its engine is built from, and hold the float32 ONNX file against PyTorch on real frames."""
+"""Export a model to what its engine is built from, and hold float32 ONNX against PyTorch on real frames."""
 
 import logging
 
@@ -27,4 +27,6 @@ for precision, onnx in zip(params.precisions, sources, strict=False):
     logging.info("%s differs from PyTorch by at most %.6f in probability", onnx, difference)
     # what is lost in half precision is for compile to judge, which can fall back
     if precision == "fp32" and difference > params.limit:
-        raise InputError(f"{onnx}: differs from PyTorch by {difference:.4f}, more than engine.parity.max_difference.")
+        raise InputError(
+            f"{onnx}: differs from PyTorch by {difference:.4f}, more than engine.parity.max_difference."
+        )

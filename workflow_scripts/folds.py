@@ -1,11 +1,10 @@
-"""Assign training videos to folds that no person and no near-duplicate straddles; report what would have leaked."""
+"""Assign training videos to folds that no person and no near-duplicate straddles; say what would have leaked."""
 
 import json
 import logging
 from dataclasses import asdict
 
 import pandas as pd
-
 from liveness.duplicates import near_duplicates, store_hashes
 from liveness.folds import Leakage, assign_folds, check_videos_exist, contradictions, merge_groups
 from liveness.frames import FrameStore
@@ -28,13 +27,17 @@ if settings["groups"] != "duplicates" and "group" in labels:
 duplicates = pd.DataFrame(columns=["first", "second", "distance"])
 if settings["groups"] != "labels":
     store = FrameStore(snakemake.input.frames)
-    duplicates = near_duplicates(store.fnames, store_hashes(store, snakemake.threads), settings["max_distance"])
+    duplicates = near_duplicates(
+        store.fnames, store_hashes(store, snakemake.threads), settings["max_distance"]
+    )
 groups, merged = merge_groups(groups, duplicates)
 
 unreadable = manifest.loc[~manifest["readable"], "problem"]
 labels = labels.drop(unreadable.index, errors="ignore")
 labels["group"] = groups.loc[labels.index]
-labels["fold"] = assign_folds(labels["liveness_score"], labels["group"], settings["count"], snakemake.params.seed)
+labels["fold"] = assign_folds(
+    labels["liveness_score"], labels["group"], settings["count"], snakemake.params.seed
+)
 leakage = Leakage(
     groups=int(groups.nunique()),
     duplicates=duplicates.to_dict("records"),
@@ -44,8 +47,8 @@ leakage = Leakage(
     unreadable=unreadable.to_dict(),
 )
 logging.info(
-    "%d labelled videos in %d groups; %d near-duplicate pairs, %d of them with contradictory labels; %d videos without "
-    "a label and %d unreadable ones are left out (see %s)",
+    "%d labelled videos in %d groups; %d near-duplicate pairs, %d of them with contradictory labels; "
+    "%d videos without a label and %d unreadable ones are left out (see %s)",
     len(labels), labels["group"].nunique(), len(leakage.duplicates), len(leakage.contradictory_labels),
     len(leakage.unlabelled), len(leakage.unreadable), snakemake.output.leakage,
 )  # fmt: skip

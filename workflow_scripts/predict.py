@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-from tqdm import tqdm
-
 from liveness.engines.loading import load_engine
 from liveness.folds import read_folds
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.scorer import SCORES, Member, Sampling, Scorer, Video
+from tqdm import tqdm
 
 start_log(snakemake.log[0])
 params, threads = snakemake.params, snakemake.threads
@@ -33,10 +32,14 @@ with ExitStack() as stack, whole(snakemake.output.scores) as path:
     for (model, fold), metadata in zip(params.members, snakemake.input.metadata, strict=True):
         engine = stack.enter_context(load_engine(metadata, threads=threads))
         members.append(Member(model, fold, engine.image_size, engine))
-    scorer = Scorer(members, Path(params.videos), sampling, snakemake.config["inference"]["batch_size"], threads)
+    scorer = Scorer(
+        members, Path(params.videos), sampling, snakemake.config["inference"]["batch_size"], threads
+    )
     writer = stack.enter_context(pq.ParquetWriter(path, SCORES))
     progress = stack.enter_context(tqdm(total=len(videos), desc="scoring", unit="video"))
-    for finished, scores in scorer.score(videos, lambda video, reason: unreadable.update({video.fname: reason})):
+    for finished, scores in scorer.score(
+        videos, lambda video, reason: unreadable.update({video.fname: reason})
+    ):
         writer.write_table(scores)
         progress.update(finished)
 with whole(snakemake.output.unreadable) as path:

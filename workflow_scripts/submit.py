@@ -3,20 +3,21 @@
 import logging
 
 import pandas as pd
-from natsort import natsorted, ns
-
 from liveness.labels import read_names
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.submission import blend, submission_rows, video_scores
+from natsort import natsorted, ns
 
 start_log(snakemake.log[0])
 params = snakemake.params
 scores = pd.concat(
     [video_scores(pd.read_parquet(shard), params.aggregate) for shard in snakemake.input.scores]
 )
-reasons = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in snakemake.input.unreadable])
+reasons = pd.concat(
+    [pd.read_csv(shard, dtype=str, keep_default_na=False) for shard in snakemake.input.unreadable]
+)
 rows = (
     read_names(snakemake.input.rows[0])
     if snakemake.input.rows

@@ -15,14 +15,14 @@ from liveness.training import Recipe, fine_tune, forget
 start_log(snakemake.log[0])
 params = dict(snakemake.params.items())
 settings = params["training"]
-augmentation = Augmentation(**settings["augmentation"] | {"crop_scale": tuple(settings["augmentation"]["crop_scale"])})
+augmentation = Augmentation(**settings["augmentation"])
 recipe = Recipe(**settings | {"augmentation": augmentation, "seed": params["seed"]})
 
 table = read_folds(snakemake.input.folds)
 held_out = table["fold"] == int(snakemake.wildcards.fold)
 
-# Undeclared, since Snakemake deletes the declared outputs of a failed job; named by everything that the result
-# depends on, so that a changed recipe never goes on from an old one's weights.
+# Undeclared, since Snakemake deletes the declared outputs of a failed job; named by everything that the
+# result depends on, so that a changed recipe never goes on from an old one's weights.
 inputs = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in snakemake.input}
 digest = hashlib.sha256(json.dumps([params, inputs], sort_keys=True).encode()).hexdigest()[:16]
 run = f"{snakemake.wildcards.model}/{snakemake.wildcards.fold}"

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import MEAN, STD, Exported
+from exported import MEAN, STD, Exported
 from liveness.engines.graph import PixelClassifier, check_onnx, export_onnx
 from liveness.errors import InputError
 from torch import nn

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MAX_BATCH, Exported
+from exported import MAX_BATCH, Exported
 from liveness.engines.engine import Engine
 from liveness.engines.openvino_engine import OpenVinoBackend
 from liveness.errors import InputError

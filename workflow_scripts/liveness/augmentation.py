@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from liveness.models import Normalisation
 class Augmentation:
     """Probabilities and ranges of timm's training transform; config.yaml explains each."""
 
-    crop_scale: tuple[float, float]
+    crop_scale: Sequence[float]
     hflip: float
     vflip: float
     auto_augment: str
@@ -27,14 +27,14 @@ class Augmentation:
 def training_view(
     augmentation: Augmentation, image_size: int, mean: Normalisation, std: Normalisation
 ) -> Callable[[np.ndarray, tuple[int, int, str, int]], torch.Tensor]:
-    """Return a function of a frame (uint8 [h, w, 3]) and its key (seed, epoch, fname, index).
+    """Return a function of a frame (uint8 [h, w, 3]) and its key (seed, epoch, fname, row).
 
     It gives a normalised float32 [3, image_size, image_size], the same for the same key in any process.
     """
     transform = create_transform(
         image_size,
         is_training=True,
-        scale=augmentation.crop_scale,
+        scale=tuple(augmentation.crop_scale),
         hflip=augmentation.hflip,
         vflip=augmentation.vflip,
         # timm's colour jitter and its policies exclude each other

@@ -1,17 +1,40 @@
 """The configuration: checked against its schema, completed with defaults, cross-checked."""
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from liveness.errors import InputError
 
 Config = dict[str, Any]
+
+
+def _is_number(checker: TypeChecker, value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# .nan and .inf pass for numbers in YAML, and no comparison with a limit stops a nan
+_Validator = extend(
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+)
+
+# JSON Schema's types in YAML's words
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+}
 
 
 def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
@@ -20,7 +43,9 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Raises InputError with one line per problem; each names the key, what was found and what is expected.
     """
     completed = _coerced(deepcopy(dict(config)), schema)
-    problems = [_sentence(error) for error in Draft202012Validator(schema).iter_errors(completed)]
+    problems = [_sentence(error) for error in _Validator(schema).iter_errors(completed)]
+    # one missing key is one error, and each tells of them all
+    problems = list(dict.fromkeys(problems))
     if not problems:
         _fill_defaults(completed, schema)
         _settle_folds(completed)
@@ -31,7 +56,10 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
 
 
 def _coerced(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Read numbers that arrived as text, as `--config 'frames={count: 4}'` delivers them; keys become text."""
+    """Read what arrived as text: `--config 'frames={count: 4}'` delivers '4', and YAML reads 1e-4 as text.
+
+    Keys become text, whole numbers integers where the schema wants them.
+    """
     if isinstance(value, Mapping):
         known = schema.get("properties", {})
         other = schema.get("additionalProperties") or {}
@@ -40,35 +68,38 @@ def _coerced(value: Any, schema: Mapping[str, Any]) -> Any:
         return [_coerced(item, schema.get("items", {})) for item in value]
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if isinstance(value, str) and {"integer", "number", "boolean", "array"} & set(kinds):
-        try:
+    if isinstance(value, str) and "number" in kinds:
+        with suppress(ValueError):
+            return float(value)
+    if isinstance(value, str) and {"integer", "boolean", "array"} & set(kinds):
+        with suppress(yaml.YAMLError):
             parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value
-        return _coerced(parsed, schema) if isinstance(parsed, bool | int | float | list) else value
-    return value
+            return _coerced(parsed, schema) if isinstance(parsed, bool | int | float | list) else value
+    return int(value) if isinstance(value, float) and "integer" in kinds and value.is_integer() else value
 
 
 def _sentence(error: ValidationError) -> str:
     """One problem found by the schema, as one sentence."""
     where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
-    found = repr(error.instance)
+    instance: Any = error.instance
+    expected: Any = error.validator_value
+    schema: Any = error.schema
+    found = repr(instance)
     match error.validator:
         case "additionalProperties":
-            known = list(error.schema["properties"])
-            unknown = [key for key in error.instance if key not in known]
-            return " ".join(_unknown_key(error.absolute_path, key, known) for key in unknown)
+            known = list(schema["properties"])
+            unknown = [key for key in instance if key not in known]
+            return "\n".join(_unknown_key(error.absolute_path, key, known) for key in unknown)
         case "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
+            missing = [key for key in expected if key not in instance]
             return f"{where}: the key {_listed(missing)} is missing; add it."
         case "type":
-            kinds = error.validator_value
-            expected = " or ".join([kinds] if isinstance(kinds, str) else kinds)
-            return f"{where} is {found}; expected {_article(expected)} {expected}."
+            kinds = [expected] if isinstance(expected, str) else expected
+            return f"{where} is {found}; expected {' or '.join(_KINDS[kind] for kind in kinds)}."
         case "enum":
-            near = difflib.get_close_matches(str(error.instance), error.validator_value, n=1)
+            near = difflib.get_close_matches(str(instance), expected, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            return f"{where} is {found}; expected one of {_listed(error.validator_value)}{hint}."
+            return f"{where} is {found}; expected one of {_listed(expected)}{hint}."
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             relation = {
                 "minimum": "at least",
@@ -76,13 +107,13 @@ def _sentence(error: ValidationError) -> str:
                 "maximum": "at most",
                 "exclusiveMaximum": "less than",
             }[str(error.validator)]
-            return f"{where} is {found}; expected {relation} {error.validator_value}."
-        case "minItems" | "maxItems" if error.schema.get("minItems") == error.schema.get("maxItems"):
-            return f"{where} is {found}; expected exactly {error.validator_value} values."
+            return f"{where} is {found}; expected {relation} {expected}."
+        case "minItems" | "maxItems" if schema.get("minItems") == schema.get("maxItems"):
+            return f"{where} is {found}; expected exactly {expected} values."
         case "minItems" | "minLength" | "minProperties":
             return f"{where} is empty; expected at least one entry."
         case "pattern":
-            return f"{where}: the name {found} does not match {error.validator_value}; rename it."
+            return f"{where}: the name {found} does not match {expected}; rename it."
         case _:
             return f"{where}: {error.message}."
 
@@ -96,10 +127,6 @@ def _unknown_key(path: Any, key: str, known: list[str]) -> str:
 
 def _listed(names: Any) -> str:
     return ", ".join(str(name) for name in names)
-
-
-def _article(noun: str) -> str:
-    return "an" if noun[0] in "aeio" else "a"
 
 
 def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
@@ -143,7 +170,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     if config["training"]["min_lr"] > config["training"]["lr"]:
         yield "training.min_lr is above training.lr; expected it at or below."
     if config["training"]["warmup_epochs"] >= config["training"]["epochs"]:
-        yield "training.warmup_epochs reaches training.epochs; expected fewer, so that training follows the warm-up."
+        yield "training.warmup_epochs reaches training.epochs; expected fewer, so that training follows."
     if config["inference"]["frames"] > config["frames"]["count"]:
         yield (
             f"inference.frames is {config['inference']['frames']}; expected at most frames.count "
@@ -153,12 +180,12 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name, model in config["models"].items():
         for fold in sorted({*model["folds"], *model["weights"]}):
             if fold >= count:
-                yield f"models.{name}: fold {fold} does not exist; folds.count is {count}, so expected 0 to {count - 1}."
+                yield f"models.{name}: no fold {fold}; folds.count is {count}, so expected 0 to {count - 1}."
         for fold in sorted(set(model["weights"]) - set(model["folds"])):
-            yield f"models.{name}.weights names fold {fold}, which models.{name}.folds leaves out; add it there."
+            yield f"models.{name}.weights names fold {fold}, which its key folds leaves out; add it there."
         untrained = sorted(set(model["folds"]) - set(model["weights"]))
         if "train" not in config["data"] and (untrained or not model["folds"]):
-            yield f"models.{name} has folds to train but data.train is missing; add it, or weights for every fold."
+            yield f"models.{name} has folds to train without data.train; add it, or weights for every fold."
     for name, folds in config["ensemble"]["weights"].items():
         if name not in config["models"]:
             near = difflib.get_close_matches(name, config["models"], n=1)

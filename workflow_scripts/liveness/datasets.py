@@ -14,7 +14,7 @@ View = Callable[[np.ndarray, tuple[int, int, str, int]], torch.Tensor]
 
 
 class TrainingFrames(Dataset[tuple[torch.Tensor, int]]):
-    """Augmented frames of the videos in `labels`; indexed by (epoch, position), as EpochSampler gives them."""
+    """Augmented frames of the videos in `labels`, indexed by (epoch, position) as EpochSampler gives them."""
 
     def __init__(self, store: FrameStore, labels: Mapping[str, int], view: View, seed: int) -> None:
         self.store = store
@@ -37,7 +37,12 @@ class ValidationFrames(Dataset[tuple[torch.Tensor, int]]):
     """Frames of the videos in `labels` as inference sees them, with the number of their video."""
 
     def __init__(
-        self, store: FrameStore, labels: Mapping[str, int], image_size: int, mean: Normalisation, std: Normalisation
+        self,
+        store: FrameStore,
+        labels: Mapping[str, int],
+        image_size: int,
+        mean: Normalisation,
+        std: Normalisation,
     ) -> None:
         self.store = store
         self.rows = [row for row, fname in enumerate(store.fnames) if fname in labels]
@@ -57,12 +62,12 @@ class ValidationFrames(Dataset[tuple[torch.Tensor, int]]):
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """A permutation per epoch, drawn from (seed, epoch), so that a resumed run goes on as if never stopped."""
+    """A permutation per epoch, drawn from (seed, epoch): a resumed run goes on as if it had never stopped."""
 
-    def __init__(self, length: int, seed: int) -> None:
+    def __init__(self, length: int, seed: int, epoch: int = 0) -> None:
         self.length = length
         self.seed = seed
-        self.epoch = 0
+        self.epoch = epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -72,5 +77,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        return ((self.epoch, int(position)) for position in order)
+        epoch = self.epoch
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+        return ((epoch, int(position)) for position in order)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -24,7 +25,7 @@ from liveness.outputs import whole
 from liveness.recapture import Image, Plane, Wave, draw_wave
 
 COLUMNS = ("fname", "liveness_score", "group", "attack")
-SIZES = ((270, 480), (270, 480), (288, 512), (360, 640))  # width, height: even, as yuv420p asks
+SIZES = ((256, 456), (270, 480), (288, 512), (324, 576))  # width, height: even, as yuv420p asks
 RATES = (15, 18, 20, 24)
 # Most names are plain; these hold what breaks careless path handling. Keyed by position in the split.
 ODD_NAMES = {1: "clip {:03d}.mp4", 2: "o'clip_{:03d}.mp4", 3: "vidéo_{:03d}.mp4", 4: "more/clip_{:03d}.mp4"}
@@ -32,6 +33,7 @@ GRAIN_MARGIN = 64  # pixels by which the tile of noise exceeds the frame
 SPRITE = (384, 288)  # height, width of the painted head; the face's centre is the sprite's
 
 Colour = tuple[float, float, float]
+Sprite = NDArray[Any]  # uint8 (H, W, 4) RGB and alpha, premultiplied
 
 
 def _colour(rng: np.random.Generator, low: float, high: float, spread: float = 0.1) -> Colour:
@@ -40,16 +42,12 @@ def _colour(rng: np.random.Generator, low: float, high: float, spread: float = 0
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, cells: Sequence[int]) -> Plane:
-    """Return smooth noise of about unit deviation: the mean of random grids with `cells` cells across."""
-    layers = [
-        cv2.resize(
-            rng.standard_normal((max(2, n * height // width), n)).astype(np.float32),
-            (width, height),
-            interpolation=cv2.INTER_CUBIC,
-        )
-        for n in cells
-    ]
-    return np.sum(layers, axis=0, dtype=np.float32) / np.float32(math.sqrt(len(cells)))
+    """Return smooth noise of about unit deviation: the sum of random grids with `cells` cells across."""
+    total = np.zeros((height, width), np.float32)
+    for n in cells:
+        grid = rng.standard_normal((max(2, n * height // width), n), dtype=np.float32)
+        total += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+    return total / np.float32(math.sqrt(len(cells)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,9 @@ def draw_person(rng: np.random.Generator) -> Person:
     hair = np.array([[0.08, 0.06, 0.05], [0.25, 0.15, 0.09], [0.62, 0.47, 0.28], [0.5, 0.49, 0.48]])[
         rng.choice(4, p=(0.45, 0.3, 0.15, 0.1))
     ] + rng.uniform(0, 0.06)
-    iris = np.array([[0.22, 0.13, 0.07], [0.3, 0.42, 0.5], [0.33, 0.38, 0.2]])[rng.choice(3, p=(0.7, 0.15, 0.15))]
+    iris = np.array([[0.22, 0.13, 0.07], [0.3, 0.42, 0.5], [0.33, 0.38, 0.2]])[
+        rng.choice(3, p=(0.7, 0.15, 0.15))
+    ]
     lips = skin * np.array([0.95, 0.68, 0.68])
     return Person(
         skin=(float(skin[0]), float(skin[1]), float(skin[2])),
@@ -99,7 +99,9 @@ def draw_person(rng: np.random.Generator) -> Person:
         brow=float(rng.uniform(0.6, 1.5)),
         nose=float(rng.uniform(0.8, 1.25)),
         mouth=float(rng.uniform(0.85, 1.2)),
-        hair_length=float(rng.choice((0.0, rng.uniform(0.1, 0.3), rng.uniform(0.7, 1.2)), p=(0.1, 0.45, 0.45))),
+        hair_length=float(
+            rng.choice((0.0, rng.uniform(0.1, 0.3), rng.uniform(0.7, 1.2)), p=(0.1, 0.45, 0.45))
+        ),
         fringe=float(rng.uniform(0.62, 0.98)),
         parting=float(rng.uniform(-1, 1)),
         beard=float(rng.choice((0, rng.uniform(0.3, 0.9)), p=(0.7, 0.3))),
@@ -148,7 +150,8 @@ def _oval(cx: float, cy: float, rx: float, ry: float, power: float = 2.0) -> NDA
     angle = np.linspace(0, 2 * math.pi, 64, endpoint=False)
     c, s = np.cos(angle), np.sin(angle)
     return np.stack(
-        [cx + rx * np.sign(c) * np.abs(c) ** (2 / power), cy + ry * np.sign(s) * np.abs(s) ** (2 / power)], axis=1
+        [cx + rx * np.sign(c) * np.abs(c) ** (2 / power), cy + ry * np.sign(s) * np.abs(s) ** (2 / power)],
+        axis=1,
     )
 
 
@@ -159,10 +162,10 @@ def _face_outline(person: Person, cx: float, cy: float) -> NDArray[np.float64]:
     return outline
 
 
-def paint_head(person: Person, light: float, masked: bool, openness: float) -> NDArray[np.uint8]:
+def paint_head(person: Person, light: float, masked: bool, openness: float) -> Sprite:
     """Paint head, hair and neck with eyes open by `openness` (0..1), lit from the side `light` (-1..1).
 
-    Returns premultiplied uint8 RGBA of shape (384, 288, 4). Hair and pores are the same at every openness.
+    The sprite has the shape (384, 288, 4). Hair and pores are the same at every openness.
     """
     height, width = SPRITE
     cx, cy = width / 2, height / 2
@@ -185,7 +188,9 @@ def paint_head(person: Person, light: float, masked: bool, openness: float) -> N
         canvas.paint(canvas.mask(_oval(cx, cy - 22 + drop / 2, 97 * fx, 112 * fy + drop / 2, 2.6), 2), hair)
         canvas.shade(canvas.mask(_oval(cx, cy + 90, 80 * fx, 70, 2), 12), 0.6)
     neck = _oval(cx, cy + 110, 48 * fx, 72, 4)
-    round_shade = 1 - 0.35 * np.clip(np.abs(x - cx) / (50 * fx), 0, 1) ** 2 - 0.3 * np.clip((cy + 150 - y) / 60, 0, 1)
+    round_shade = (
+        1 - 0.35 * np.clip(np.abs(x - cx) / (50 * fx), 0, 1) ** 2 - 0.3 * np.clip((cy + 150 - y) / 60, 0, 1)
+    )
     canvas.paint(canvas.mask(neck, 1.5), skin * round_shade[:, :, None] * np.float32(0.85))
     for side in (-1, 1):
         canvas.paint(canvas.mask(_oval(cx + side * 84 * fx, cy + 2, 11, 22), 1), tuple(skin * 0.85))
@@ -210,7 +215,9 @@ def paint_head(person: Person, light: float, masked: bool, openness: float) -> N
             canvas.paint(white, (0.86, 0.84, 0.82))
             for colour, radius in ((person.iris, 7.2), ((0.03, 0.03, 0.03), 3.4)):
                 canvas.paint(white * canvas.mask(_oval(ex, eye_y - 0.5, radius, radius), 0.6), colour)
-            canvas.paint(white * canvas.mask(_oval(ex + 2.5 * light, eye_y - 3, 1.8, 1.8), 0.5), (1, 1, 1), 0.9)
+            canvas.paint(
+                white * canvas.mask(_oval(ex + 2.5 * light, eye_y - 3, 1.8, 1.8), 0.5), (1, 1, 1), 0.9
+            )
         lid = _oval(ex, eye_y - max(ry - 1, -2.5), rx + 1.5, 2.2)
         lid[:, 1] += (np.abs(lid[:, 0] - ex) / rx) ** 2 * ry * 0.9
         canvas.paint(canvas.mask(lid, 0.7), (0.1, 0.06, 0.05), 0.85)
@@ -224,7 +231,9 @@ def paint_head(person: Person, light: float, masked: bool, openness: float) -> N
     canvas.paint(canvas.mask(_oval(cx + 2 * light, nose_y - 3, 6, 5), 3), (1, 0.96, 0.92), 0.3)
     canvas.shade(canvas.mask(_oval(cx, nose_y + 7, 17 * person.nose, 6), 2.5), 0.75)
     for side in (-1, 1):
-        canvas.paint(canvas.mask(_oval(cx + side * 7.5 * person.nose, nose_y + 6, 4, 2.4), 1), (0.16, 0.08, 0.07), 0.8)
+        canvas.paint(
+            canvas.mask(_oval(cx + side * 7.5 * person.nose, nose_y + 6, 4, 2.4), 1), (0.16, 0.08, 0.07), 0.8
+        )
 
     mouth_y = cy + 66 * fy
     if person.beard > 0:
@@ -240,19 +249,38 @@ def paint_head(person: Person, light: float, masked: bool, openness: float) -> N
     if masked:
         cloth = np.clip(_noise(rng, height, width, (90,)) * 0.03 + 0.8 * lambert + 0.25, 0, 1)
         folds = 1 + 0.05 * np.sin((y - cy) / 4.5)
-        cover = np.array([[cx - 80 * fx, cy + 20], [cx, cy + 2], [cx + 80 * fx, cy + 20], [cx + 62 * fx, cy + 95], [cx, cy + 122], [cx - 62 * fx, cy + 95]])
-        canvas.paint(canvas.mask(cover, 1.2), ((cloth * folds)[:, :, None] * np.array([0.66, 0.82, 0.92])).astype(np.float32))
+        cover = np.array(
+            [
+                [cx - 80 * fx, cy + 20],
+                [cx, cy + 2],
+                [cx + 80 * fx, cy + 20],
+                [cx + 62 * fx, cy + 95],
+                [cx, cy + 122],
+                [cx - 62 * fx, cy + 95],
+            ]
+        )
+        canvas.paint(
+            canvas.mask(cover, 1.2),
+            ((cloth * folds)[:, :, None] * np.array([0.66, 0.82, 0.92])).astype(np.float32),
+        )
     if person.glasses:
         for side in (-1, 1):
             ring = canvas.mask(_oval(cx + side * eye_dx, eye_y + 2, 27, 20, 2.8), 0.7)
             hole = canvas.mask(_oval(cx + side * eye_dx, eye_y + 2, 24, 17, 2.8), 0.7)
             canvas.paint(np.clip(ring - hole, 0, 1), (0.07, 0.06, 0.06), 0.95)
-            canvas.paint(hole * canvas.mask(_oval(cx + side * eye_dx - 8, eye_y - 4, 9, 4), 2), (1, 1, 1), 0.25)
+            canvas.paint(
+                hole * canvas.mask(_oval(cx + side * eye_dx - 8, eye_y - 4, 9, 4), 2), (1, 1, 1), 0.25
+            )
         canvas.paint(canvas.mask(_oval(cx, eye_y, 9, 1.8), 0.7), (0.07, 0.06, 0.06))
     if person.hair_length > 0:
         top = canvas.mask(_oval(cx, cy - 40, 95 * fx, 92 * fy, 2.3), 2)
-        brow_line = canvas.mask(_oval(cx + 26 * person.parting, cy + 40, 92 * fx, 145 * person.fringe * fy, 2.2), 4)
-        canvas.paint(top * (1 - brow_line), (hair * np.clip(0.75 + 0.6 * lambert, 0, 1.4)[:, :, None]).astype(np.float32))
+        brow_line = canvas.mask(
+            _oval(cx + 26 * person.parting, cy + 40, 92 * fx, 145 * person.fringe * fy, 2.2), 4
+        )
+        canvas.paint(
+            top * (1 - brow_line),
+            (hair * np.clip(0.75 + 0.6 * lambert, 0, 1.4)[:, :, None]).astype(np.float32),
+        )
 
     alpha = np.clip(canvas.alpha, 0, 1)
     rgba = np.dstack([np.clip(canvas.rgb, 0, 1) * alpha[:, :, None], alpha])
@@ -264,20 +292,30 @@ def paint_room(rng: np.random.Generator, height: int, width: int) -> Image:
     canvas = _Canvas(height, width)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     wall = np.array(_colour(rng, 0.35, 0.85, 0.05), np.float32)
-    shade = 1 + rng.uniform(-0.3, 0.3) * (y - 0.5) + 0.05 * _noise(rng, height, width, (3, 7)) + 0.02 * _noise(rng, height, width, (160,))
+    shade = (
+        1
+        + rng.uniform(-0.3, 0.3) * (y - 0.5)
+        + 0.05 * _noise(rng, height, width, (3, 7))
+        + 0.02 * _noise(rng, height, width, (160,))
+    )
     canvas.rgb[:] = wall * shade[:, :, None]
     if rng.random() < 0.3:  # tiles or panelling
         period = width / rng.uniform(4, 12)
-        lines = (np.mod(np.arange(width), period) < 2)[None, :] | (np.mod(np.arange(height), period) < 2)[:, None]
+        lines = (np.mod(np.arange(width), period) < 2)[None, :] | (np.mod(np.arange(height), period) < 2)[
+            :, None
+        ]
         canvas.shade(lines.astype(np.float32), 0.8)
     for _ in range(rng.integers(2, 5)):  # pictures, windows, doors
         left, top = rng.uniform(-0.1, 0.85) * width, rng.uniform(-0.1, 0.6) * height
         w, h = rng.uniform(0.15, 0.45) * width, rng.uniform(0.1, 0.5) * height
         box = np.array([[left, top], [left + w, top], [left + w, top + h], [left, top + h]])
         canvas.shade(canvas.mask(box + 5, 5), 0.7)
-        canvas.paint(canvas.mask(box), _colour(rng, 0.1, 0.9))
+        canvas.paint(canvas.mask(box), _colour(rng, 0.1, 0.9, 0.06))
         inner = box + np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) * rng.uniform(3, 9)
-        inside = np.array(_colour(rng, 0.1, 0.95), np.float32) * (1 + 0.25 * _noise(rng, height, width, (4, 12, 30)))[:, :, None]
+        inside = (
+            np.array(_colour(rng, 0.1, 0.95, 0.06), np.float32)
+            * (1 + 0.25 * _noise(rng, height, width, (4, 12, 30)))[:, :, None]
+        )
         canvas.paint(canvas.mask(inner), inside.astype(np.float32))
     if rng.random() < 0.6:  # a shelf of books
         x, base = 0.0, rng.uniform(0.3, 0.95) * height
@@ -286,18 +324,31 @@ def paint_room(rng: np.random.Generator, height: int, width: int) -> Image:
             book = np.array([[x, base - h], [x + w, base - h], [x + w, base], [x, base]])
             canvas.paint(canvas.mask(book), _colour(rng, 0.1, 0.8, 0.2))
             x += w + 1
-        canvas.paint(canvas.mask(np.array([[0, base], [width, base], [width, base + 9], [0, base + 9]])), _colour(rng, 0.2, 0.6, 0.05))
-    return np.round(np.clip(cv2.GaussianBlur(canvas.rgb, (0, 0), rng.uniform(0.6, 1.6)), 0, 1) * 255).astype(np.uint8)
+        canvas.paint(
+            canvas.mask(np.array([[0, base], [width, base], [width, base + 9], [0, base + 9]])),
+            _colour(rng, 0.2, 0.6, 0.05),
+        )
+    return np.round(np.clip(cv2.GaussianBlur(canvas.rgb, (0, 0), rng.uniform(0.6, 1.6)), 0, 1) * 255).astype(
+        np.uint8
+    )
 
 
-def paint_body(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-    """Paint shoulders in a patterned garment; premultiplied uint8 RGBA (height, width, 4), shoulders at half height."""
+def paint_body(rng: np.random.Generator, height: int, width: int) -> Sprite:
+    """Paint the shoulders, at half height, in a patterned garment."""
     canvas = _Canvas(height, width)
     middle, shoulder, span = width / 2, height * 0.5, width * rng.uniform(0.36, 0.44)
     outline = np.array(
-        [[middle - span, height + 5], [middle - span * 0.93, shoulder + 0.12 * height], [middle - span * 0.62, shoulder + 0.045 * height],
-         [middle - 0.14 * width, shoulder], [middle, shoulder + 0.05 * height], [middle + 0.14 * width, shoulder],
-         [middle + span * 0.62, shoulder + 0.045 * height], [middle + span * 0.93, shoulder + 0.12 * height], [middle + span, height + 5]]
+        [
+            [middle - span, height + 5],
+            [middle - span * 0.93, shoulder + 0.12 * height],
+            [middle - span * 0.62, shoulder + 0.045 * height],
+            [middle - 0.14 * width, shoulder],
+            [middle, shoulder + 0.05 * height],
+            [middle + 0.14 * width, shoulder],
+            [middle + span * 0.62, shoulder + 0.045 * height],
+            [middle + span * 0.93, shoulder + 0.12 * height],
+            [middle + span, height + 5],
+        ]
     )
     base, other = np.array(_colour(rng, 0.08, 0.85, 0.2)), np.array(_colour(rng, 0.08, 0.85, 0.2))
     x, y = np.arange(width)[None, :], np.arange(height)[:, None]
@@ -314,18 +365,25 @@ def paint_body(rng: np.random.Generator, height: int, width: int) -> NDArray[np.
     return np.round(rgba * 255).astype(np.uint8)
 
 
-def _over(view: Image, sprite: NDArray[np.uint8], matrix: NDArray[np.float64]) -> Image:
-    """Lay the premultiplied RGBA `sprite` over `view`, placed by the 2x3 `matrix`."""
+def _over(view: Image, sprite: Sprite, matrix: NDArray[np.float64]) -> Image:
+    """Lay `sprite` over `view`, placed by the 2x3 `matrix`."""
     height, width = view.shape[:2]
     placed = cv2.warpAffine(sprite, matrix, (width, height), flags=cv2.INTER_LINEAR)
     clear = cv2.merge([cv2.bitwise_not(placed[:, :, 3])] * 3)
     return cv2.add(cv2.multiply(view, clear, scale=1 / 255), np.ascontiguousarray(placed[:, :, :3]))
 
 
-def _place(scale: float, angle: float, source: tuple[float, float], target: tuple[float, float]) -> NDArray[np.float64]:
+def _place(
+    scale: float, angle: float, source: tuple[float, float], target: tuple[float, float]
+) -> NDArray[np.float64]:
     """Return the 2x3 matrix that scales and turns about `source` and takes it to `target`."""
     c, s = scale * math.cos(angle), scale * math.sin(angle)
-    return np.array([[c, -s, target[0] - c * source[0] + s * source[1]], [s, c, target[1] - s * source[0] - c * source[1]]])
+    return np.array(
+        [
+            [c, -s, target[0] - c * source[0] + s * source[1]],
+            [s, c, target[1] - s * source[0] - c * source[1]],
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -336,8 +394,8 @@ class Scene:
     """
 
     room: Image
-    body: NDArray[np.uint8]
-    heads: tuple[NDArray[np.uint8], ...]
+    body: Sprite
+    heads: tuple[Sprite, ...]
     relief: Plane
     head_scale: float
     head_at: tuple[float, float]
@@ -357,7 +415,9 @@ class Scene:
         scale = 1.16 * max(width / room_width, height / room_height)
         seen = cv2.warpAffine(
             self.room,
-            _place(scale, 0.0, (room_width / 2, room_height / 2), (width / 2 + 0.5 * dx, height / 2 + 0.5 * dy)),
+            _place(
+                scale, 0.0, (room_width / 2, room_height / 2), (width / 2 + 0.5 * dx, height / 2 + 0.5 * dy)
+            ),
             (width, height),
             borderMode=cv2.BORDER_REFLECT,
         )
@@ -367,13 +427,20 @@ class Scene:
         seen = _over(
             seen,
             self.body,
-            _place(1.35 * width / body_width, 0.3 * self.roll.at(t), (body_width / 2, body_height / 2), (x, y + 150 * head_scale)),
+            _place(
+                1.35 * width / body_width,
+                0.3 * self.roll.at(t),
+                (body_width / 2, body_height / 2),
+                (x, y + 150 * head_scale),
+            ),
         )
         yaw, pitch = sum(wave.at(t) for wave in self.yaw), self.pitch.at(t)
         grid_x = np.arange(SPRITE[1], dtype=np.float32)[None, :] - np.float32(yaw) * self.relief
         grid_y = np.arange(SPRITE[0], dtype=np.float32)[:, None] - np.float32(pitch) * self.relief
         head = cv2.remap(self.heads[self._lids(t)], grid_x, grid_y, cv2.INTER_LINEAR)
-        place = _place(head_scale, self.roll.at(t), (SPRITE[1] / 2, SPRITE[0] / 2), (x, y + self.nod.at(t) * height))
+        place = _place(
+            head_scale, self.roll.at(t), (SPRITE[1] / 2, SPRITE[0] / 2), (x, y + self.nod.at(t) * height)
+        )
         return _over(seen, head, place)
 
     def _lids(self, t: float) -> int:
@@ -439,7 +506,7 @@ def draw_look(rng: np.random.Generator) -> Look:
         frames=int(np.ceil(rate * rng.uniform(2.05, 2.5))),
         mean=(float(mean[0]), float(mean[1]), float(mean[2])),
         deviation=float(rng.uniform(44, 62)),
-        sharpness=float(np.exp(rng.normal(math.log(320), 0.5))),
+        sharpness=float(np.exp(rng.normal(math.log(280), 0.5))),
         noise=float(rng.uniform(0.8, 3)),
         crf=int(rng.integers(19, 27)),
     )
@@ -473,7 +540,7 @@ def _focus(view: Image, focus: float) -> Image:
 
 def _response(look: Look, views: Sequence[Image]) -> Plane:
     """Return the table that gives `views` the look's mean and deviation."""
-    sample = np.stack(views).reshape(-1, 3)[::7].astype(np.float32)
+    sample = np.stack([view[::4, ::4] for view in views]).reshape(-1, 3).astype(np.float32)
     aim_mean, aim_deviation = np.array(look.mean), look.deviation
     ratio = sample.std(axis=0) / np.maximum(sample.mean(axis=0), 1)
     for _ in range(4):  # clipping moves the moments, so that one step is not enough
@@ -494,17 +561,23 @@ def sharpness(image: Image) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
 
 
+def _stored(frame: Image, look: Look) -> Image:
+    """Return about what compression leaves of a frame: it takes faint texture away and spares bold moire."""
+    _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 100 - 2 * look.crf])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
 def settle(look: Look, views: Sequence[Image], rng: np.random.Generator) -> Camera:
-    """Return the camera that gives `views` the look's tone and sharpness, as auto-exposure and sharpening do."""
+    """Return the camera that gives `views` the look's tone and sharpness, as a phone's automatics do."""
     height, width = views[0].shape[:2]
     noise = rng.standard_normal((height + GRAIN_MARGIN, width + GRAIN_MARGIN, 3), dtype=np.float32)
     grain = np.float32(look.noise) * noise
-    sharp, soft = -4.0, 4.0
-    for _ in range(7):  # bisection: sharpness falls with focus
+    sharp, soft = -4.0, 3.0
+    for _ in range(6):  # bisection: sharpness falls with focus
         focus = (sharp + soft) / 2
         # Blur takes contrast away, which the response gives back: the two are settled together.
         camera = Camera(focus, _response(look, [_focus(view, focus) for view in views]), grain)
-        if np.mean([sharpness(camera.take(view, rng)) for view in views]) > look.sharpness:
+        if np.mean([sharpness(_stored(camera.take(view, rng), look)) for view in views]) > look.sharpness:
             sharp = focus
         else:
             soft = focus
@@ -536,7 +609,7 @@ def film(clip: Clip) -> tuple[Look, Iterator[Image]]:
         shown = scene.view(height, width, t) if still is None else still
         return shown if session is None else session.apply(shown, t)
 
-    camera = settle(look, [view(look.seconds * part) for part in (0.5, 0.1, 0.9)], rng)
+    camera = settle(look, [view(look.seconds * part) for part in (0.25, 0.75)], rng)
     return look, (camera.take(view(k / look.rate), rng) for k in range(look.frames))
 
 
@@ -581,7 +654,9 @@ def _shoot(videos: Path, clip: Clip) -> None:
     encode(videos / clip.fname, frames, look)
 
 
-def make_split(videos: Path, labels: Path, people: Sequence[int], pairs: int, seed: int, workers: int) -> None:
+def make_split(
+    videos: Path, labels: Path, people: Sequence[int], pairs: int, seed: int, workers: int
+) -> None:
     """Film one split in `workers` processes: mp4 files below the folder `videos`, then the table `labels`.
 
     `labels` gets the columns `COLUMNS`; `attack` is empty for live clips. The bytes of the videos depend on
@@ -589,8 +664,8 @@ def make_split(videos: Path, labels: Path, people: Sequence[int], pairs: int, se
     """
     if not people or pairs < 1 or workers < 1:
         raise InputError(
-            f"demo: {len(people)} people with {pairs} pairs of clips each by {workers} workers were asked for; "
-            "expected at least 1 of each, so raise the one that is 0"
+            f"{labels}: cannot film {len(people)} people, {pairs} pairs of clips each, in {workers} workers; "
+            "expected at least 1 of each, so raise the number that is smaller"
         )
     clips = cast(people, pairs, seed)
     with ProcessPoolExecutor(max_workers=min(workers, len(clips))) as pool:

@@ -22,13 +22,17 @@ def frame_hash(image: np.ndarray) -> np.ndarray:
     Together they tell two clips of one scene from two scenes better than either alone.
     """
     picture = Image.fromarray(image)
-    bits = np.concatenate([imagehash.phash(picture).hash.ravel(), imagehash.average_hash(picture).hash.ravel()])
+    bits = np.concatenate(
+        [imagehash.phash(picture).hash.ravel(), imagehash.average_hash(picture).hash.ravel()]
+    )
     return np.packbits(bits).view(np.uint64)
 
 
 def store_hashes(store: FrameStore, workers: int) -> np.ndarray:
     """Hashes of all stored frames, uint64 [n, 2], by parallel processes."""
-    chunks = [range(start, min(start + _ROWS_AT_ONCE, len(store))) for start in range(0, len(store), _ROWS_AT_ONCE)]
+    chunks = [
+        range(start, min(start + _ROWS_AT_ONCE, len(store))) for start in range(0, len(store), _ROWS_AT_ONCE)
+    ]
     results = bounded_map(partial(_hash_rows, store), chunks, workers, in_flight=2 * workers)
     hashes = [result for _, result in tqdm(results, total=len(chunks), desc="hashing", unit="chunk")]
     for result in hashes:

@@ -11,9 +11,10 @@ from liveness.submission import BlendWeights, blend
 def held_out_metrics(scores: pd.DataFrame, folds: pd.DataFrame, weights: BlendWeights) -> dict[str, Any]:
     """Figures of every model and of the blend.
 
-    `scores` has fname, model, fold, score (one row per video and engine), `folds` liveness_score and fold by fname.
-    Returns {"models": {name: figures}, "blend": figures}; figures are eer, auc, videos, live, spoof, and are pooled
-    over the folds that the model was trained on.
+    `scores` has fname, model, fold, score (one row per video and engine), `folds` liveness_score and fold by
+    fname. Returns {"models": {name: figures}, "blend": figures}; figures are eer, auc, videos, live, spoof,
+    pooled over the folds that the model was trained on. Raises ValueError where an engine scored a video that
+    it was trained on.
     """
     own_fold = folds["fold"].reindex(scores["fname"]).to_numpy()
     if not (own_fold == scores["fold"].to_numpy()).all():

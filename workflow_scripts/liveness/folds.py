@@ -31,8 +31,9 @@ class Leakage:
 def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series, list[list[str]]]:
     """Join the groups that near-duplicates connect.
 
-    `groups` maps each fname (index) to its group; `duplicates` has the columns first and second. Returns the
-    groups after joining, each named after its first member in sorted order, and the lists of groups that became one.
+    `groups` maps each fname (index) to its group; `duplicates` has the columns first and second. Returns
+    the groups after joining, each named after its first member in sorted order, and the lists of groups that
+    became one.
     """
     names = sorted(groups.unique())
     number = {name: i for i, name in enumerate(names)}
@@ -51,21 +52,28 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
     """Fold number (0 to count - 1) of each fname, both classes spread evenly and every group in one fold.
 
     `labels` (1 live, 0 spoof) and `groups` share their index of file names. The result does not depend on the
-    order of rows. Raises InputError where there are fewer groups than folds.
+    order of rows. Raises InputError where there are fewer groups than folds, or fewer videos
+    of either class.
     """
     labels = labels.sort_index()
     groups = groups.loc[labels.index]
     if groups.nunique() < count:
         raise InputError(
-            f"the training videos form {groups.nunique()} groups of people or near-duplicates, fewer than folds.count "
-            f"({count}); lower folds.count, or give the groups in the labels file."
+            f"the training videos form {groups.nunique()} groups of people or near-duplicates, fewer than "
+            f"folds.count ({count}); lower folds.count, or give the groups in the labels file."
+        )
+    if labels.value_counts().max() < count:
+        raise InputError(
+            f"neither class has as many videos as folds.count ({count}); lower it, or label more videos."
         )
     fold = pd.Series(0, index=labels.index, name="fold")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
         fold.iloc[held_out] = number
         if labels.iloc[held_out].nunique() < 2:
-            logger.warning("fold %d holds one class only; more videos per group or fewer folds would help", number)
+            logger.warning(
+                "fold %d holds one class only; more videos per group or fewer folds would help", number
+            )
     return fold
 
 

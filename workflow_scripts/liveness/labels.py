@@ -1,5 +1,6 @@
 """The labels file that people hand in."""
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -16,30 +17,29 @@ def read_names(path: str | Path) -> list[str]:
     """
     path = Path(path)
     names = _read_table(path, COLUMNS[:1], "data.test.sample_submission")["fname"]
-    for row, repeated in enumerate(names.duplicated(), start=2):
-        if repeated:
-            raise InputError(f"{path}, row {row}: {names[row - 2]} is listed twice; expected one row per video.")
+    for row, name in names[names.duplicated()].items():
+        raise InputError(f"{path}, row {row}: {name} is listed twice; expected one row per video.")
     return names.tolist()
 
 
 def read_labels(path: str | Path) -> pd.DataFrame:
     """Read `fname,liveness_score[,group][,attack]`; 1 = live (bona fide), 0 = spoof (presentation attack).
 
-    Returns one row per video with liveness_score as an integer and text columns as text ("" where empty). Rows
-    that say the same twice count once. Raises InputError that names file, row (1 = the header) and what was
-    expected, also for a video with contradictory rows.
+    Returns one row per video with liveness_score as an integer and text columns as text ("" where empty).
+    Rows that say the same twice count once, blank lines not at all. Raises InputError that names file, row
+    (1 = the header) and what was expected, also for a video with contradictory rows.
     """
     path = Path(path)
     table = _read_table(path, COLUMNS[:2], "data.train.labels")
-    for row, score in enumerate(table["liveness_score"], start=2):
+    for row, score in table["liveness_score"].items():
         if score.strip() not in ("0", "1", "0.0", "1.0"):
-            raise InputError(f"{path}, row {row}: liveness_score is '{score}'; expected 0 (spoof) or 1 (live).")
+            raise InputError(
+                f"{path}, row {row}: liveness_score is '{score}'; expected 0 (spoof) or 1 (live)."
+            )
     table["liveness_score"] = table["liveness_score"].astype(float).astype(int)
     table = table[[column for column in COLUMNS if column in table]].drop_duplicates()
-    for index, repeated in table["fname"].duplicated().items():
-        if repeated:
-            name = table["fname"][index]
-            raise InputError(f"{path}, row {index + 2}: {name} was listed before with other values; keep one row.")
+    for row, name in table["fname"][table["fname"].duplicated()].items():
+        raise InputError(f"{path}, row {row}: {name} was listed before with other values; keep one row.")
     if table["liveness_score"].nunique() < 2:
         only = "live" if table["liveness_score"].iloc[0] else "spoof"
         raise InputError(f"{path}: every video is {only}; expected both classes.")
@@ -47,19 +47,40 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
-    """All columns as text, with the required ones present and every fname filled."""
+    """All columns as text, the required ones present, every fname filled; the index is the file's row."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
-    except FileNotFoundError:
+        with warnings.catch_warnings():
+            # rows that are longer than the header, which would otherwise be cut
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                dtype=str,
+                index_col=False,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                skip_blank_lines=False,
+            )
+    except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"{path}: no such file; {key} must name a CSV file.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable CSV file ({error}); expected {','.join(required)}.") from None
+    except (
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as error:
+        reason = str(error).strip()
+        raise InputError(
+            f"{path}: not a readable CSV file ({reason}); expected {','.join(required)}."
+        ) from None
     missing = [column for column in required if column not in table]
     if missing:
-        raise InputError(f"{path}, row 1: the column {', '.join(missing)} is missing; expected {','.join(required)}.")
+        raise InputError(
+            f"{path}, row 1: the column {', '.join(missing)} is missing; expected {','.join(required)}."
+        )
+    table.index += 2
+    table = table[(table != "").any(axis=1)]  # blank lines
     if table.empty:
         raise InputError(f"{path}: has no rows; expected one per video.")
-    for row, fname in enumerate(table["fname"], start=2):
-        if not fname:
-            raise InputError(f"{path}, row {row}: fname is empty; expected the name of a video.")
+    for row in table.index[table["fname"] == ""]:
+        raise InputError(f"{path}, row {row}: fname is empty; expected the name of a video.")
     return table

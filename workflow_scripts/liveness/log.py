@@ -10,7 +10,7 @@ from liveness.errors import InputError
 
 
 def start_log(path: str | Path) -> None:
-    """Send log records and warnings to the terminal and to `path`; show an InputError as its sentence alone."""
+    """Send log records and warnings to the terminal and to `path`; show of an InputError its sentence."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -11,7 +11,8 @@ from liveness.errors import InputError
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
     """The rate at which false acceptances and false rejections are equal, interpolated along the ROC curve.
 
-    `labels` [n] are 1 (live) or 0 (spoof), `scores` [n] any finite floats. Raises InputError when a class is absent.
+    `labels` [n] are 1 (live) or 0 (spoof), `scores` [n] any finite floats. Raises InputError when a class is
+    absent.
     """
     _require_both_classes(labels)
     false_accept, true_accept, _ = roc_curve(labels, scores, drop_intermediate=False)
@@ -27,4 +28,6 @@ def area_under_curve(labels: ArrayLike, scores: ArrayLike) -> float:
 def _require_both_classes(labels: ArrayLike) -> None:
     present = np.unique(np.asarray(labels))
     if not np.array_equal(present, [0, 1]):
-        raise InputError(f"the labels {present.tolist()} are not both 0 (spoof) and 1 (live); no error rate exists.")
+        raise InputError(
+            f"the labels {present.tolist()} are not both 0 (spoof) and 1 (live); no error rate exists."
+        )

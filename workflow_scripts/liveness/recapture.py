@@ -7,13 +7,15 @@ so that one session looks alike at every resolution. Nothing is stored between c
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Plane = NDArray[np.float32]
+# OpenCV's stubs tell no dtypes apart, so these names only say what is meant.
+Image = NDArray[Any]  # uint8 (H, W, 3) RGB
+Plane = NDArray[Any]  # float32 (H, W), or (H, W, 3) light in 0..1
 
 KINDS = ("replay_phone", "replay_monitor", "print")
 
@@ -52,7 +54,7 @@ class Pose:
     zoom: Wave
 
     def locate(self, height: int, width: int, t: float) -> tuple[Plane, Plane]:
-        """Return for each pixel of the view its place (u, v) on the medium; the picture is the unit square."""
+        """Return each view pixel's place on the medium, float32 (H, W) u and v; 0..1 is the picture."""
         size = np.array([width, height])
         centred = (np.array(self.corners) - 0.5) * size
         angle, scale = self.roll.at(t), 1 + self.zoom.at(t)
@@ -77,8 +79,8 @@ class Pose:
 class Screen:
     """A display: its sub-pixel grid beats with the sensor's, and its refresh with the rolling shutter.
 
-    `fringes` is the number of beats across the view's short side of the columns and of the rows: the grid's
-    frequency is one cycle per sensor pixel plus that, so the moire is real aliasing and bends with perspective.
+    `fringes` counts the beats of columns and of rows across the view's short side: the grid's frequency is
+    one cycle per sensor pixel plus that, so that the moire is real aliasing and bends with perspective.
     """
 
     fringes: tuple[float, float]
@@ -141,7 +143,10 @@ class Paper:
         light = 1 + self.shade * np.cos(self._along(u, v))
         channels = []
         for ink, degrees in zip(cv2.split(picture), (15, 75, 45), strict=True):
-            c, s = 2 * math.pi * math.cos(math.radians(degrees)), 2 * math.pi * math.sin(math.radians(degrees))
+            c, s = (
+                2 * math.pi * math.cos(math.radians(degrees)),
+                2 * math.pi * math.sin(math.radians(degrees)),
+            )
             spot = np.cos(c * x + s * y) + np.cos(c * y - s * x)
             # A soft threshold: dots grow with the ink's density and vanish in pure white and black.
             dotted = np.clip(ink + (0.25 + ink * (1 - ink)) * spot, 0, 1)
@@ -157,7 +162,7 @@ class Tone:
     gains: tuple[float, float, float]
     black: float
 
-    def table(self) -> NDArray[np.uint8]:
+    def table(self) -> Image:
         """Return the look-up table, uint8 (1, 256, 3)."""
         value = np.linspace(0, 1, 256)[None, :, None] ** self.gamma * np.array(self.gains)
         return np.round(255 * np.clip(self.black + (1 - self.black) * value, 0, 1)).astype(np.uint8)
@@ -197,7 +202,8 @@ class Surround:
         height, width = u.shape
         # Signed distance to the picture's edge in pixels of the view, positive inside.
         inside = np.minimum(
-            np.minimum(u, 1 - u) * np.float32(width * span[0]), np.minimum(v, 1 - v) * np.float32(height * span[1])
+            np.minimum(u, 1 - u) * np.float32(width * span[0]),
+            np.minimum(v, 1 - v) * np.float32(height * span[1]),
         )
         edge = inside < 1  # everything else is the picture alone, and most of the view
         inside = inside[edge][:, None]
@@ -245,7 +251,7 @@ class Recapture:
             # A reflection moves against the surface that shows it.
             white = glare.light(height, width, -self.pose.shift_x.at(t), -self.pose.shift_y.at(t))
             light += cv2.merge([white] * 3) * (1 - light)
-        return cv2.multiply(light, (255, 255, 255, 0), dtype=cv2.CV_8U)
+        return cv2.convertScaleAbs(light, alpha=255)
 
 
 def draw(rng: np.random.Generator, kind: str) -> Recapture:
@@ -323,12 +329,19 @@ def _draw_glare(rng: np.random.Generator) -> Glare:
 
 
 def _draw_surround(rng: np.random.Generator, kind: str) -> Surround:
-    value = rng.uniform(0.8, 0.97) if kind == "print" else rng.choice((rng.uniform(0.02, 0.1), rng.uniform(0.75, 0.9)), p=(0.8, 0.2))
+    value = (
+        rng.uniform(0.8, 0.97)
+        if kind == "print"
+        else rng.choice((rng.uniform(0.02, 0.1), rng.uniform(0.75, 0.9)), p=(0.8, 0.2))
+    )
     red, green, blue = np.clip(value + rng.uniform(-0.02, 0.02, size=3), 0, 1)
     near, far = rng.uniform(0.15, 0.85, size=(2, 1)) + rng.uniform(-0.1, 0.1, size=(2, 3))
     return Surround(
         margin=float(rng.uniform(0.02, 0.08)),
         margin_colour=(float(red), float(green), float(blue)),
-        room=((float(near[0]), float(near[1]), float(near[2])), (float(far[0]), float(far[1]), float(far[2]))),
+        room=(
+            (float(near[0]), float(near[1]), float(near[2])),
+            (float(far[0]), float(far[1]), float(far[2])),
+        ),
         room_angle=float(rng.uniform(0, 2 * math.pi)),
     )

@@ -63,7 +63,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Frames of one video as the engines take them: per input size uint8 [n, size, size, 3]; times in seconds."""
+    """Frames of one video as engines take them: per input size uint8 [n, size, size, 3]; times in seconds."""
 
     times: np.ndarray
     inputs: dict[int, np.ndarray]
@@ -143,8 +143,19 @@ class Scorer:
         tables = []
         for member in batch.members:
             n = len(fnames)
-            columns = [fnames, indices, times, [member.model] * n, [member.fold] * n, member.engine(inputs[member.image_size])]
-            tables.append(pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCORES, strict=True)], schema=SCORES))
+            columns = [
+                fnames,
+                indices,
+                times,
+                [member.model] * n,
+                [member.fold] * n,
+                member.engine(inputs[member.image_size]),
+            ]
+            tables.append(
+                pa.Table.from_arrays(
+                    [pa.array(c, f.type) for c, f in zip(columns, SCORES, strict=True)], schema=SCORES
+                )
+            )
         return pa.concat_tables(tables)
 
 

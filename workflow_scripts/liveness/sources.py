@@ -14,7 +14,7 @@ from pathlib import Path
 def source_digest(script: Path, library: Path) -> str:
     """Digest of `script` and of all modules of the package at `library` that it reaches by import.
 
-    Imports inside functions count. Names of the modules are part of the digest.
+    Imports inside functions count. Module names are part of the digest. A process reads each file once.
     """
     digest = hashlib.sha256(_code(script))
     for module in sorted(reached_modules(script, library)):
@@ -38,12 +38,14 @@ def reached_modules(script: Path, library: Path) -> set[Path]:
 def _imports(source: Path, library: Path) -> set[Path]:
     package = library.name
     found: set[Path] = set()
-    for node in ast.walk(_tree(source)):
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"), filename=str(source))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            here = source.relative_to(library.parent).parts[: -node.level] if node.level else ()
+            origin = ".".join([*here, *filter(None, [node.module])])
             # `from liveness.engines import parity` may name a module or something inside one
-            names = [f"{node.module}.{alias.name}" for alias in node.names] + [str(node.module)]
+            names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         else:
             continue
         for name in names:
@@ -61,16 +63,12 @@ def _files(library: Path, parts: list[str]) -> set[Path]:
 
 
 @cache
-def _tree(source: Path) -> ast.Module:
-    return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
-
-
-@cache
 def _code(source: Path) -> bytes:
     """The syntax tree as text, without docstrings, comments and positions."""
     tree = ast.parse(source.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
             node.body = node.body[1:]
     return ast.dump(tree, annotate_fields=False).encode()

@@ -12,15 +12,15 @@ BlendWeights = Mapping[str, Mapping[int, float]]
 def video_scores(frame_scores: pd.DataFrame, aggregate: str) -> pd.DataFrame:
     """Aggregate frames (`mean` or `median`): one row per fname, model and fold, with its score."""
     keys = ["fname", "model", "fold"]
-    return frame_scores.groupby(keys, as_index=False, sort=True)["score"].agg(aggregate)
+    return frame_scores.groupby(keys, sort=True)["score"].agg(aggregate).reset_index()
 
 
 def blend(scores: pd.DataFrame, weights: BlendWeights) -> pd.Series:
     """Weighted mean over the engines that scored a video: score per fname, sorted.
 
     `scores` has fname, model, fold, score. `weights` maps model and fold to a weight; empty means all alike.
-    Weights are rescaled per video, so a held-out video, which only some engines may score, gets a mean too; one
-    whose engines all weigh 0 gets none.
+    Weights are rescaled per video, so a held-out video, which only some engines may score, gets a mean too;
+    one whose engines all weigh 0 gets none.
     """
     if weights:
         known = {(model, fold): weight for model, folds in weights.items() for fold, weight in folds.items()}
@@ -35,18 +35,25 @@ def blend(scores: pd.DataFrame, weights: BlendWeights) -> pd.Series:
 
 
 def submission_rows(
-    rows: Sequence[str], scores: pd.Series, unreadable: Mapping[str, str], fallback: float, max_unreadable: float
+    rows: Sequence[str],
+    scores: pd.Series,
+    unreadable: Mapping[str, str],
+    fallback: float,
+    max_unreadable: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the submission (fname, liveness_score) in the order of `rows`, and what is unreadable (fname, reason).
+    """Return the submission (fname, liveness_score) in `rows`' order, and what is unreadable (fname, reason).
 
     A row without a score gets `fallback`. Raises InputError when their share exceeds `max_unreadable`.
     """
     missing = [fname for fname in rows if fname not in scores.index]
     reasons = [unreadable.get(fname, "it is not in data.test.videos") for fname in missing]
-    if len(missing) > max_unreadable * len(rows):
+    if missing and len(missing) / len(rows) > max_unreadable:
         raise InputError(
             f"{len(missing)} of {len(rows)} videos cannot be read, more than inference.max_unreadable "
-            f"({max_unreadable:.0%}) allows; the first is {missing[0]} ({reasons[0]}). Mend the videos or raise the limit."
+            f"({max_unreadable:.0%}) allows; the first is {missing[0]} ({reasons[0]}). "
+            "Mend the videos or raise the limit."
         )
-    table = pd.DataFrame({"fname": list(rows), "liveness_score": scores.reindex(rows).fillna(fallback).to_numpy()})
+    table = pd.DataFrame(
+        {"fname": list(rows), "liveness_score": scores.reindex(list(rows)).fillna(fallback).to_numpy()}
+    )
     return table, pd.DataFrame({"fname": missing, "reason": reasons})

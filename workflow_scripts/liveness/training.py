@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from timm.optim import create_optimizer_v2
 from torch.utils.data import DataLoader
 
@@ -22,7 +22,6 @@ from liveness.augmentation import Augmentation, training_view
 from liveness.datasets import EpochSampler, TrainingFrames, ValidationFrames
 from liveness.errors import InputError
 from liveness.frames import FrameStore
-from liveness.metrics import equal_error_rate
 from liveness.models import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -48,7 +47,13 @@ class Recipe:
 class Classifier(lightning.LightningModule):
     """Cross entropy over frames; validation averages a video's frames first, as the submission does."""
 
-    def __init__(self, network: torch.nn.Module, recipe: Recipe, validation: ValidationFrames, labels: Mapping[str, int]):
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        recipe: Recipe,
+        validation: ValidationFrames,
+        labels: Mapping[str, int],
+    ):
         super().__init__()
         # channels-last is the layout that CPU and GPU convolutions are fastest in
         self.network = network.to(memory_format=torch.channels_last)
@@ -56,6 +61,10 @@ class Classifier(lightning.LightningModule):
         self.loss = torch.nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         self.targets = [labels[fname] for fname in validation.fnames]
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        # so that drop path draws the same whether the run was interrupted or not
+        torch.manual_seed(self.recipe.seed + self.global_step)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
         images, labels = batch
@@ -74,7 +83,8 @@ class Classifier(lightning.LightningModule):
         scores = pd.Series(probabilities.numpy()).groupby(videos.numpy()).mean()
         self.log("val_loss", float(log_loss(self.targets, scores, labels=[0, 1])), prog_bar=True)
         if len(set(self.targets)) == 2:
-            self.log("val_eer", equal_error_rate(self.targets, scores), prog_bar=True)
+            # not our own metrics: a correction of theirs must not retrain anything
+            self.log("val_auc", float(roc_auc_score(self.targets, scores)), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         recipe = self.recipe
@@ -101,7 +111,9 @@ class History(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.epochs.append({"epoch": trainer.current_epoch, "lr": trainer.optimizers[0].param_groups[0]["lr"], **metrics})
+        self.epochs.append(
+            {"epoch": trainer.current_epoch, "lr": trainer.optimizers[0].param_groups[0]["lr"], **metrics}
+        )
 
     def state_dict(self) -> dict[str, Any]:
         return {"epochs": self.epochs}
@@ -122,9 +134,9 @@ def fine_tune(
 ) -> tuple[Checkpoint, pd.DataFrame]:
     """Train on the videos in `training`, choose the epoch by log loss over the videos in `validation`.
 
-    Both map file names to 1 (live) or 0 (spoof). `state` keeps what a killed job needs to go on after its last
-    finished epoch. Returns the averaged (EMA) weights of the best epoch and one row per epoch (epoch,
-    lr, train_loss, val_loss, val_eer). Raises InputError where one of the two sets has no stored frame.
+    Both map file names to 1 (live) or 0 (spoof). `state` keeps what a killed job needs to go on after its
+    last finished epoch. Returns the averaged (EMA) weights of the best epoch and one row per epoch (epoch,
+    lr, train_loss, val_loss, val_auc). Raises InputError where one of the two sets has no stored frame.
     """
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     torch.set_num_threads(threads)
@@ -133,7 +145,9 @@ def fine_tune(
     val_set = ValidationFrames(store, validation, checkpoint.image_size, checkpoint.mean, checkpoint.std)
     for name, frames in (("training", train_set), ("validation", val_set)):
         if not len(frames):
-            raise InputError(f"no {name} video of this fold has a stored frame; see results/unreadable.csv and the folds.")
+            raise InputError(
+                f"no {name} video of this fold has a stored frame; see results/unreadable.csv and the folds."
+            )
 
     # Forked workers: the others would run the calling script again, which has no __main__ guard.
     loading: dict[str, Any] = {
@@ -143,16 +157,28 @@ def fine_tune(
         "pin_memory": torch.cuda.is_available(),
     }
     batch_size = min(recipe.batch_size, len(train_set))
-    sampler = EpochSampler(len(train_set), recipe.seed)
+    last = state / "last.ckpt"
+    resumed = torch.load(last, weights_only=True)["epoch"] + 1 if last.is_file() else 0
+    if resumed:
+        logger.info("going on with epoch %d from %s", resumed, last)
+    # Lightning tells the sampler its epoch only after it has drawn the first batches of a resumed run.
+    sampler = EpochSampler(len(train_set), recipe.seed, resumed)
     # A last, smaller batch would weigh its frames more and upset batch norm.
     train_loader = DataLoader(train_set, batch_size, sampler=sampler, drop_last=True, **loading)
     val_loader = DataLoader(val_set, 2 * batch_size, **loading)
 
-    best = ModelCheckpoint(state, filename="best", monitor="val_loss", save_last=True, save_on_train_epoch_end=True, enable_version_counter=False)
+    best = ModelCheckpoint(
+        state,
+        filename="best",
+        monitor="val_loss",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
     history = History()
     callbacks = [best, history, TQDMProgressBar(refresh_rate=5)]
     if recipe.ema_decay:
-        # before the checkpoint callback, so that both the monitored and the saved weights are the averaged ones
+        # validation and checkpoints then see the averaged weights
         callbacks.insert(0, EMAWeightAveraging(decay=recipe.ema_decay))
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs,
@@ -166,13 +192,10 @@ def fine_tune(
         deterministic="warn",
     )
     module = Classifier(checkpoint.module, recipe, val_set, validation)
-    last = state / "last.ckpt"
-    if last.is_file():
-        logger.info("going on from %s", last)
     with warnings.catch_warnings():
         # Lightning advises more workers than this job was given cores for
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(module, train_loader, val_loader, ckpt_path=last if last.is_file() else None, weights_only=True)
+        trainer.fit(module, train_loader, val_loader, ckpt_path=last if resumed else None, weights_only=True)
 
     weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(weights)
@@ -185,7 +208,7 @@ def forget(state: Path) -> None:
 
 
 def _lightning_precision(precision: str) -> Any:
-    """Lightning's name; `auto` is bf16 where the hardware computes it, fp16 on older GPUs, float32 elsewhere."""
+    """Lightning's name; `auto` is bf16 where the hardware has it, fp16 on older GPUs, float32 elsewhere."""
     if precision == "auto":
         if torch.cuda.is_available():
             precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -1,0 +1,74 @@
+"""Small real networks with random weights, and what is exported of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from liveness.engines.graph import export_onnx, reference_probabilities
+from liveness.engines.parity import ReferenceSample
+from liveness.models import Checkpoint
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MAX_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network, what it says about 11 frames, and its ONNX files by precision."""
+
+    checkpoint: Checkpoint
+    reference: ReferenceSample
+    onnx: dict[str, Path]
+
+
+def draw_frames(side: int) -> np.ndarray:
+    """11 frames uint8 of coloured waves in noise: different enough to be told apart by random weights."""
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[:side, :side] / side
+    frames = []
+    for _ in range(11):
+        frequency, phase, colour = rng.uniform(0, 9, 2), rng.uniform(0, 6), rng.uniform(20, 120, 3)
+        wave = np.sin(frequency[0] * x + frequency[1] * y + phase)[..., None] * colour
+        frames.append(128 + wave + rng.normal(0, rng.uniform(0, 40), (side, side, 3)))
+    return np.clip(frames, 0, 255).astype(np.uint8)
+
+
+def export(
+    network: torch.nn.Module,
+    architecture: str,
+    side: int,
+    precisions: tuple[str, ...],
+    folder: Path,
+    deviation: float = 2,
+) -> Exported:
+    """Give the network's head opinions over the frames that spread by `deviation`; write its ONNX files."""
+    frames = draw_frames(side)
+    spread(network, frames, deviation)
+    onnx = {precision: folder / f"{precision}.onnx" for precision in precisions}
+    for precision, path in onnx.items():
+        export_onnx(network, path, image_size=side, mean=MEAN, std=STD, precision=precision)
+    probabilities = reference_probabilities(network, frames, mean=MEAN, std=STD)
+    return Exported(
+        Checkpoint(network, architecture, side, MEAN, STD), ReferenceSample(frames, probabilities), onnx
+    )
+
+
+def create(architecture: str, **options: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model(architecture, num_classes=2, **options).eval()
+
+
+@torch.no_grad()
+def spread(network: torch.nn.Module, frames: np.ndarray, deviation: float) -> None:
+    """Rescale the head so that the log-odds of live over `frames` have mean 0 and this deviation."""
+    images = torch.from_numpy(frames).float().permute(0, 3, 1, 2) / 255
+    logits = network((images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))
+    odds = logits[:, 1] - logits[:, 0]
+    scale = deviation / odds.std()
+    head = network.get_classifier()
+    head.weight *= scale
+    head.bias *= scale
+    head.bias[1] -= odds.mean() * scale

@@ -1,0 +1,244 @@
+"""The configuration: what is refused, in which words, and what is filled in."""
+
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from liveness.configuration import complete
+from liveness.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+MODEL = {"architecture": "test_convnext", "image_size": 64}
+LEAST: dict[str, Any] = {
+    "data": {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "test"}},
+    "models": {"m": MODEL},
+}
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The smallest configuration with one dotted key set."""
+    config = deepcopy(LEAST)
+    *folders, last = key.split(".")
+    place = config
+    for folder in folders:
+        place = place.setdefault(folder, {})
+    place[last] = value
+    return config
+
+
+def problems(config: dict[str, Any]) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        complete(config, SCHEMA)
+    return str(caught.value).splitlines()
+
+
+def test_data_and_models_are_enough() -> None:
+    config = complete(LEAST, SCHEMA)
+    assert config["folds"] == {"count": 5, "groups": "auto", "max_distance": 20}
+    assert config["models"]["m"] == MODEL | {
+        "pretrained": True,
+        "drop_path": 0.0,
+        "folds": [0, 1, 2, 3, 4],
+        "weights": {},
+    }
+    assert config["inference"]["frames"] == config["frames"]["count"] == 8
+    assert config["engine"]["parity"] == {"frames": 64, "max_difference": 0.01}
+    assert config["ensemble"] == {"weights": {}}
+    assert config["training"]["augmentation"]["crop_scale"] == [0.7, 1.0]
+
+
+def test_the_given_configuration_is_not_changed() -> None:
+    given = deepcopy(LEAST)
+    complete(given, SCHEMA)
+    assert given == LEAST
+
+
+def test_completing_twice_changes_nothing() -> None:
+    config = changed("ensemble.weights", {"m": {0: 0.5, 3: 1}})
+    config["models"]["m"] = MODEL | {"weights": {2: "two.pth"}}
+    once = complete(config, SCHEMA)
+    assert complete(once, SCHEMA) == once
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("shard", 2, "shard is not a known key; did you mean shards?"),
+        ("data.trian", {}, "data.trian is not a known key; did you mean train?"),
+        ("models.m.imagesize", 64, "models.m.imagesize is not a known key; did you mean image_size?"),
+        (
+            "training.augmentation.hflp",
+            0.5,
+            "training.augmentation.hflp is not a known key; did you mean hflip?",
+        ),
+        ("engine.parity.zzz", 1, "engine.parity.zzz is not a known key; known here: frames, max_difference."),
+        ("data", None, "data is None; expected a mapping."),
+        ("shards", "two", "shards is 'two'; expected an integer."),
+        ("shards", True, "shards is True; expected an integer."),
+        ("shards", 1.5, "shards is 1.5; expected an integer."),
+        ("shards", 0, "shards is 0; expected at least 1."),
+        ("data.test.videos", "", "data.test.videos is empty; expected at least one entry."),
+        ("frames.window", 0.5, "frames.window is 0.5; expected a list."),
+        ("frames.window", [0.5], "frames.window is [0.5]; expected exactly 2 values."),
+        ("frames.window", [0, 0.5, 1], "frames.window is [0, 0.5, 1]; expected exactly 2 values."),
+        ("frames.window", [0, 2], "frames.window.1 is 2; expected at most 1."),
+        ("models", {}, "models is empty; expected at least one entry."),
+        ("models", {"a b": MODEL}, "models: the name 'a b' does not match ^[A-Za-z0-9_-]+$; rename it."),
+        ("models", {"m": {}}, "models.m: the key architecture, image_size is missing; add it."),
+        ("models.m.pretrained", 3, "models.m.pretrained is 3; expected true or false or a text."),
+        ("models.m.folds", [], "models.m.folds is empty; expected at least one entry."),
+        ("models.m.folds", [1, 1], "models.m.folds: [1, 1] has non-unique elements."),
+        (
+            "models.m.weights",
+            {"x": "w"},
+            "models.m.weights: the name 'x' does not match ^[0-9]+$; rename it.",
+        ),
+        ("training.lr", 0, "training.lr is 0; expected more than 0."),
+        ("training.lr", float("nan"), "training.lr is nan; expected a number."),
+        ("training.lr", ".inf", "training.lr is '.inf'; expected a number."),
+        ("training.label_smoothing", 1, "training.label_smoothing is 1; expected less than 1."),
+        (
+            "engine.backend",
+            "tensort",
+            "engine.backend is 'tensort'; expected one of openvino, tensorrt, tensorrt_rtx, torch "
+            "(did you mean tensorrt?).",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(key: str, value: Any, sentence: str) -> None:
+    assert problems(changed(key, value)) == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("frames.window", [0.5, 0.5], "frames.window is [0.5, 0.5]; expected its start before its end."),
+        ("training.augmentation.crop_scale", [0.9, 0.7], "the smaller value first"),
+        ("training.min_lr", 1, "training.min_lr is above training.lr"),
+        ("training.warmup_epochs", 12, "training.warmup_epochs reaches training.epochs"),
+        ("inference.frames", 9, "inference.frames is 9; expected at most frames.count (8)"),
+        ("models.m.folds", [4, 5], "models.m: no fold 5; folds.count is 5, so expected 0 to 4."),
+        ("models.m.weights", {7: "w.pth"}, "models.m: no fold 7"),
+        ("ensemble.weights", {"mm": {0: 1}}, "ensemble.weights.mm names no model; did you mean m?"),
+        ("ensemble.weights", {"zzz": {0: 1}}, "ensemble.weights.zzz names no model; models has m."),
+        ("ensemble.weights", {"m": {5: 1}}, "ensemble.weights.m.5: the model has no such fold; remove it."),
+        (
+            "ensemble.weights",
+            {"m": {0: 0, 1: 0}},
+            "ensemble.weights are all 0; expected at least one above 0.",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other(key: str, value: Any, sentence: str) -> None:
+    assert any(sentence in problem for problem in problems(changed(key, value)))
+
+
+def test_weights_of_a_fold_that_the_model_leaves_out() -> None:
+    config = changed("models.m", MODEL | {"folds": [0], "weights": {1: "w.pth"}})
+    assert problems(config) == [
+        "models.m.weights names fold 1, which its key folds leaves out; add it there."
+    ]
+
+
+def test_every_problem_is_told_each_on_its_line() -> None:
+    found = problems({"models": {"m": {"size": 3, "pretraind": True}}, "shards": "x", "fold": {}})
+    assert len(found) == len(set(found)) == 6
+    assert any("the key data is missing" in line for line in found)
+    for key in ("fold", "shards", "models.m.size", "models.m.pretraind", "models.m"):
+        assert any(re.match(rf"{re.escape(key)}[ :]", line) for line in found), key
+
+
+def test_text_of_the_command_line_becomes_numbers_and_booleans() -> None:
+    """`--config 'frames={count: 4}'` arrives as '4', and YAML reads 1e-4 as text."""
+    config = changed("frames", {"count": "4", "window": "[0.1, 0.9]"})
+    config["training"] = {"lr": "1e-3", "epochs": "3", "batch_size": 8.0}
+    config["models"]["m"] = MODEL | {"pretrained": "false", "folds": ["1", "0"]}
+    config["data_root"] = "7"
+    done = complete(config, SCHEMA)
+    assert done["frames"]["count"] == 4
+    assert done["frames"]["window"] == [0.1, 0.9]
+    assert done["training"]["lr"] == 0.001
+    assert isinstance(done["training"]["batch_size"], int)
+    assert done["models"]["m"]["pretrained"] is False
+    assert done["models"]["m"]["folds"] == [0, 1]
+    assert done["data_root"] == "7"
+
+
+def test_what_looks_like_a_number_stays_text_where_text_is_wanted() -> None:
+    config = changed("models.m.pretrained", "package:some_package")
+    config["data"]["test"]["videos"] = "2022"
+    done = complete(config, SCHEMA)
+    assert done["models"]["m"]["pretrained"] == "package:some_package"
+    assert done["data"]["test"]["videos"] == "2022"
+
+
+def test_fold_keys_are_integers() -> None:
+    config = changed("models.m.weights", {"0": "a.pth", 1: "b.pth"})
+    config["ensemble"] = {"weights": {"m": {"0": "0.25", 1: 1}}}
+    done = complete(config, SCHEMA)
+    assert done["models"]["m"]["weights"] == {0: "a.pth", 1: "b.pth"}
+    assert done["ensemble"]["weights"] == {"m": {0: 0.25, 1: 1}}
+
+
+def test_with_weights_for_its_folds_a_model_needs_no_training_data() -> None:
+    config = changed("models.m.weights", {1: "b.pth", 0: "a.pth"})
+    del config["data"]["train"]
+    assert complete(config, SCHEMA)["models"]["m"]["folds"] == [0, 1]
+
+    sentence = "models.m has folds to train without data.train; add it, or weights for every fold."
+    config["models"]["m"]["folds"] = [0, 1, 2]
+    assert problems(config) == [sentence]
+    config["models"]["m"] = MODEL
+    assert problems(config) == [sentence]
+
+
+def test_the_demo_is_valid() -> None:
+    complete(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_configurations_to_choose_from_are_valid(path: Path) -> None:
+    complete(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA)
+
+
+KEY = re.compile(r"(?P<indent> *)(?P<off># )?(?P<name>\w+):(?P<value> .*)?$")
+# named by the user, one for each model
+NAMED = {"models.lite0"}
+
+
+def documented_keys() -> dict[str, str]:
+    """Dotted keys of config.yaml, those that are commented out too, with the line above each."""
+    found: dict[str, str] = {}
+    path: list[str] = []
+    above = ""
+    for line in (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines():
+        key = KEY.match(line)
+        if key:
+            path = [*path[: len(key["indent"]) // 2], key["name"]]
+            found[".".join(path)] = above
+        above = line
+    return found
+
+
+def schema_keys(schema: dict[str, Any], path: str = "") -> set[str]:
+    found: set[str] = set()
+    for key, part in schema.get("properties", {}).items():
+        found |= {f"{path}{key}", *schema_keys(part, f"{path}{key}.")}
+    if path == "models.":
+        found |= schema_keys(schema["additionalProperties"], "models.lite0.")
+    return found
+
+
+def test_every_key_of_the_schema_is_in_the_demo() -> None:
+    assert set(documented_keys()) - NAMED == schema_keys(SCHEMA)
+
+
+def test_every_key_that_takes_a_value_is_explained_above_it() -> None:
+    keys = documented_keys()
+    sections = {key.rsplit(".", 1)[0] for key in keys if "." in key}
+    bare = [key for key, above in keys.items() if key not in sections and not above.strip().startswith("# ")]
+    assert not bare

@@ -1,0 +1,129 @@
+"""Cross-validation folds: nobody on both sides, both classes everywhere."""
+
+import json
+import logging
+from pathlib import Path
+from random import Random
+
+import networkx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from liveness.errors import InputError
+from liveness.folds import assign_folds, check_videos_exist, contradictions, merge_groups, read_folds
+
+PAIRS = ["first", "second"]
+
+
+@st.composite
+def videos(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
+    """Labels and groups of some videos, at least as many groups and videos of a class as folds."""
+    count = draw(st.integers(2, 4))
+    groups = [*range(count), *draw(st.lists(st.integers(0, 9), min_size=count, max_size=40))]
+    free = draw(st.lists(st.integers(0, 1), min_size=len(groups) - count, max_size=len(groups) - count))
+    table = pd.DataFrame({"label": [1] * count + free, "group": [f"g{group}" for group in groups]})
+    return table.set_axis([f"{row:03}.mp4" for row in range(len(table))]), count
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@given(videos(), st.integers(0, 5), st.randoms(use_true_random=False))
+def test_every_video_has_one_fold_and_no_group_straddles_two(
+    given_videos: tuple[pd.DataFrame, int], seed: int, random: Random
+) -> None:
+    table, count = given_videos
+    fold = assign_folds(table["label"], table["group"], count, seed)
+    assert sorted(fold.index) == sorted(table.index)
+    assert set(fold) <= set(range(count))
+    assert (fold.groupby(table["group"]).nunique() == 1).all()
+
+    rows = list(table.index)
+    random.shuffle(rows)
+    shuffled = table.loc[rows]
+    pd.testing.assert_series_equal(assign_folds(shuffled["label"], table["group"], count, seed), fold)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_classes_are_spread_evenly(seed: int) -> None:
+    """200 people of one to three videos each: each fold gets its share to within a tenth."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(200), rng.integers(1, 4, 200)).astype(str)
+    label = rng.integers(0, 2, len(group))
+    names = [f"{row}.mp4" for row in range(len(group))]
+    fold = assign_folds(pd.Series(label, index=names), pd.Series(group, index=names), 5, seed)
+    for part in range(5):
+        held_out = pd.Series(label, index=names)[fold == part]
+        assert abs(len(held_out) / len(group) - 1 / 5) < 0.1 / 5
+        assert abs(held_out.mean() / label.mean() - 1) < 0.1
+
+
+def test_the_seed_decides() -> None:
+    names = [f"{row}.mp4" for row in range(60)]
+    labels, groups = pd.Series([0, 1] * 30, index=names), pd.Series(names, index=names)
+    one, same, other = (assign_folds(labels, groups, 3, seed) for seed in (1, 1, 2))
+    assert one.equals(same)
+    assert not one.equals(other)
+
+
+def test_too_few_groups_or_videos_for_the_folds() -> None:
+    names = list("abcdef")
+    labels = pd.Series([0, 1] * 3, index=names)
+    with pytest.raises(InputError, match=r"form 2 groups .* fewer than folds\.count \(3\)"):
+        assign_folds(labels, pd.Series(list("xxxyyy"), index=names), 3, 0)
+    with pytest.raises(InputError, match=r"neither class has as many videos as folds\.count \(4\)"):
+        assign_folds(labels, pd.Series(names, index=names), 4, 0)
+
+
+def test_a_fold_of_one_class_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    names = list("abcdef")
+    with caplog.at_level(logging.WARNING), pytest.warns(UserWarning, match="least populated"):
+        assign_folds(pd.Series([1, 0, 0, 0, 0, 0], index=names), pd.Series(names, index=names), 2, 0)
+    assert len(caplog.messages) == 1
+    assert "holds one class only" in caplog.messages[0]
+
+
+@given(
+    groups=st.lists(st.integers(0, 8), min_size=1, max_size=15),
+    pairs=st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=12),
+)
+def test_merged_groups_are_the_transitive_closure(groups: list[int], pairs: list[tuple[int, int]]) -> None:
+    names = [f"{row}.mp4" for row in range(len(groups))]
+    own = pd.Series([f"g{group}" for group in groups], index=names)
+    linked = [(names[a], names[b]) for a, b in pairs if max(a, b) < len(names)]
+    joined, merged = merge_groups(own, pd.DataFrame(linked, columns=PAIRS))
+
+    graph = networkx.Graph([*own.items(), *linked])
+    for part in networkx.connected_components(graph):
+        inside = sorted(part - set(names))
+        assert set(joined[sorted(part & set(names))]) == {inside[0]}
+        assert (inside in merged) == (len(inside) > 1)
+    assert joined.nunique() == networkx.number_connected_components(graph)
+
+
+def test_nothing_to_merge() -> None:
+    own = pd.Series(["x", "y"], index=["a", "b"])
+    joined, merged = merge_groups(own, pd.DataFrame(columns=[*PAIRS, "distance"]))
+    assert joined.equals(own)
+    assert merged == []
+
+
+def test_contradictions_are_pairs_of_opposite_labels() -> None:
+    pairs = pd.DataFrame([("a", "b", 0), ("a", "c", 3), ("a", "unlabelled", 1)], columns=[*PAIRS, "distance"])
+    found = contradictions(pairs, pd.Series({"a": 1, "b": 1, "c": 0}))
+    assert json.loads(json.dumps(found.to_dict("records"))) == [{"first": "a", "second": "c", "distance": 3}]
+    assert contradictions(pairs.iloc[:0], pd.Series({"a": 1})).empty
+
+
+@pytest.mark.parametrize("attack", [{}, {"attack": ["", "NA", "replay"]}])
+def test_what_the_workflow_writes_is_read_back(tmp_path: Path, attack: dict[str, list[str]]) -> None:
+    columns = {"liveness_score": [1, 0, 0], "group": ["007", "NA", "a,b"], **attack, "fold": [1, 0, 1]}
+    table = pd.DataFrame(columns, index=pd.Index(["007", "NA", "ặ.mp4"], name="fname"))
+    table.to_csv(tmp_path / "folds.csv")
+    pd.testing.assert_frame_equal(read_folds(tmp_path / "folds.csv"), table)
+
+
+def test_labels_of_videos_that_are_not_there() -> None:
+    check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
+    with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
+        check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")

@@ -1,0 +1,115 @@
+"""The labels file: what is read, and what is refused with file and row."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from liveness.errors import InputError
+from liveness.labels import read_labels, read_names
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "label.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+Csv = Callable[[str | bytes], Path]
+
+
+def test_labels_are_integers_and_the_rest_is_text(csv: Csv) -> None:
+    labels = read_labels(csv("fname,liveness_score,note,group,attack\na.mp4,1,x,7,\nb.mp4, 0.0,y,,replay\n"))
+    assert labels.to_dict("list") == {
+        "fname": ["a.mp4", "b.mp4"],
+        "liveness_score": [1, 0],
+        "group": ["7", ""],
+        "attack": ["", "replay"],
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["007", "NA", "null", "1e3", "True", " padded.mp4", "a,b.mp4", 'say "hi".mp4', "Đặng/mặt.mp4", "😀.mp4"],
+)
+def test_names_survive(csv: Csv, name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    path = csv(f"fname,liveness_score,group\n{quoted},1,{quoted}\nother.mp4,0,NA\n")
+    labels = read_labels(path)
+    assert labels["fname"].tolist() == [name, "other.mp4"]
+    assert labels["group"].tolist() == [name, "NA"]
+    assert read_names(path) == [name, "other.mp4"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbffname,liveness_score\na,1\nb,0\n",
+        b"fname,liveness_score\r\na,1\r\nb,0\r\n",
+        b"fname,liveness_score\na,1\nb,0",
+        b"\"fname\",'x',liveness_score\na,,1\nb,,0\n",
+        b"fname,liveness_score\na,1\n\nb,0\n\n\n",
+        b"fname,liveness_score\na,1\nb,0\na,1\n",
+    ],
+    ids=["byte order mark", "Windows lines", "no last newline", "quotes", "blank lines", "the same twice"],
+)
+def test_spellings_of_one_table(csv: Csv, content: bytes) -> None:
+    assert read_labels(csv(content)).to_dict("list") == {"fname": ["a", "b"], "liveness_score": [1, 0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "what"),
+    [
+        (
+            "fname,liveness_score\na,1\nb,2\n",
+            ", row 3: ",
+            "liveness_score is '2'; expected 0 (spoof) or 1 (live)",
+        ),
+        ("fname,liveness_score\na,1\n\nb,0.5\n", ", row 4: ", "liveness_score is '0.5'"),
+        ("fname,liveness_score\na,1\nb\n", ", row 3: ", "liveness_score is ''"),
+        ("fname,liveness_score\na,1\n,0\n", ", row 3: ", "fname is empty"),
+        ("fname,liveness_score\na,1\nb,0\n\na,0\n", ", row 5: ", "a was listed before with other values"),
+        ("fname,liveness_score,group\na,1,x\nb,0,\na,1,y\n", ", row 4: ", "a was listed before"),
+        ("fname,label\na,1\n", ", row 1: ", "the column liveness_score is missing"),
+        ("a.mp4,1\nb.mp4,0\n", ", row 1: ", "the column fname, liveness_score is missing"),
+        ("fname;liveness_score\na;1\n", ", row 1: ", "expected fname,liveness_score"),
+        ("fname,liveness_score\na,1\nb,0,x\n", ": ", "line 3"),
+        ("fname,liveness_score\na,1,x\nb,0,y\n", ": ", "not a readable CSV file"),
+        ('fname,liveness_score\n"a,1\nb,0\n', ": ", "not a readable CSV file"),
+        ("fname,liveness_score\n", ": ", "has no rows"),
+        ("", ": ", "not a readable CSV file"),
+        ("fname,liveness_score\na,1\n".encode("utf-16"), ": ", "not a readable CSV file"),
+        ("fname,liveness_score\na,1\nb,1\n", ": ", "every video is live; expected both classes"),
+        ("fname,liveness_score\na,0\n", ": ", "every video is spoof"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(csv: Csv, content: str | bytes, where: str, what: str) -> None:
+    path = csv(content)
+    with pytest.raises(InputError) as caught:
+        read_labels(path)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{path}{where}")
+    assert what in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("name", ["", "nowhere.csv"])
+def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"no such file; data\.train\.labels must name a CSV file"):
+        read_labels(tmp_path / name)
+    with pytest.raises(InputError, match=r"data\.test\.sample_submission"):
+        read_names(tmp_path / name)
+
+
+def test_the_rows_of_a_submission_keep_their_order(csv: Csv) -> None:
+    assert read_names(csv("liveness_score,fname\n0.5,10.mp4\n0.5,2.mp4\n\n")) == ["10.mp4", "2.mp4"]
+
+
+def test_a_submission_has_each_row_once(csv: Csv) -> None:
+    path = csv("fname\na\n\nb\na\n")
+    with pytest.raises(InputError) as caught:
+        read_names(path)
+    assert str(caught.value) == f"{path}, row 5: a is listed twice; expected one row per video."

