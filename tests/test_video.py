@@ -1,5 +1,7 @@
 """Real files, as cameras, browsers and bad luck make them: what they are, and their frames."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -235,3 +237,14 @@ def test_real_odd_files_give_frames(name: str) -> None:
 @edge_cases
 def test_a_real_file_without_video_says_so() -> None:
     assert probe(EDGE / "no_video_stream.mp4").problem == "it has no video stream"
+
+
+def test_importing_decord_leaves_torch_and_cuda_alone() -> None:
+    """decord2 would load every CUDA library of the environment, NVBLAS among them, which crashes torch."""
+    program = (
+        "import liveness.video, torch\n"
+        "torch.nn.Linear(64, 256)(torch.randn(2, 49, 8, 64))\n"
+        "maps = open('/proc/self/maps').read()\n"
+        "assert 'libnvblas' not in maps\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -5,7 +5,7 @@ import logging
 
 import pandas as pd
 from liveness.evaluation import held_out_metrics
-from liveness.folds import read_folds
+from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.submission import video_scores

@@ -1,4 +1,4 @@
-"""Assign training videos to folds that no person and no near-duplicate straddles; say what would have leaked."""
+"""Assign training videos to folds that no person and no near-duplicate straddles."""
 
 import json
 import logging

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 from liveness.engines.loading import load_engine
-from liveness.folds import read_folds
+from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole

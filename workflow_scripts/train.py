@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from liveness.augmentation import Augmentation
-from liveness.folds import read_folds
 from liveness.frames import FrameStore
+from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.models import create, save_checkpoint
 from liveness.outputs import whole

@@ -34,7 +34,7 @@ def training_view(
     transform = create_transform(
         image_size,
         is_training=True,
-        scale=tuple(augmentation.crop_scale),
+        scale=(augmentation.crop_scale[0], augmentation.crop_scale[1]),
         hflip=augmentation.hflip,
         vflip=augmentation.vflip,
         # timm's colour jitter and its policies exclude each other

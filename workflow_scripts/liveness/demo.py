@@ -640,9 +640,10 @@ def cast(people: Sequence[int], pairs: int, seed: int) -> list[Clip]:
             fname=ODD_NAMES.get(place, "clip_{:03d}.mp4").format(place),
             group=f"person_{person:02d}",
             attack=attack,
-            person_seed=(seed, person),
-            look_seed=(seed, person, pair),
-            seed=(seed, person, pair, 1 if attack else 0),
+            # numpy ignores trailing zeros of a seed: ending on other numbers keeps the streams apart.
+            person_seed=(seed, person, 1),
+            look_seed=(seed, person, pair, 2),
+            seed=(seed, person, pair, 4 if attack else 3),
         )
         for place, (person, pair, attack) in enumerate(rows[i] for i in order)
     ]

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -82,12 +81,6 @@ def contradictions(duplicates: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     labelled = duplicates[duplicates["first"].isin(labels.index) & duplicates["second"].isin(labels.index)]
     differ = labels.loc[labelled["first"]].to_numpy() != labels.loc[labelled["second"]].to_numpy()
     return labelled[differ]
-
-
-def read_folds(path: str | Path) -> pd.DataFrame:
-    """Read the folds that this workflow wrote: liveness_score, group, [attack,] fold, indexed by fname."""
-    types = {"fname": str, "group": str, "attack": str, "liveness_score": int, "fold": int}
-    return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
 
 
 def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:

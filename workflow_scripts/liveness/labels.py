@@ -1,4 +1,4 @@
-"""The labels file that people hand in."""
+"""Tables of labelled videos: the file that people hand in, and the folds made from it."""
 
 import warnings
 from pathlib import Path
@@ -44,6 +44,12 @@ def read_labels(path: str | Path) -> pd.DataFrame:
         only = "live" if table["liveness_score"].iloc[0] else "spoof"
         raise InputError(f"{path}: every video is {only}; expected both classes.")
     return table.reset_index(drop=True)
+
+
+def read_folds(path: str | Path) -> pd.DataFrame:
+    """Read the folds that this workflow wrote: liveness_score, group, [attack,] fold, indexed by fname."""
+    types = {"fname": str, "group": str, "attack": str, "liveness_score": int, "fold": int}
+    return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
 
 
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:

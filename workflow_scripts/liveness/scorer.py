@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from liveness.errors import InputError
 from liveness.frames import read_video
 from liveness.parallel import Crash, bounded_map
 from liveness.preprocessing import model_input
@@ -138,24 +139,19 @@ class Scorer:
 
     @staticmethod
     def _run(batch: _Batch) -> pa.Table:
-        fnames, indices, times = zip(*batch.rows, strict=True)
         inputs = {size: np.stack(images) for size, images in batch.inputs.items()}
         tables = []
         for member in batch.members:
-            n = len(fnames)
-            columns = [
-                fnames,
-                indices,
-                times,
-                [member.model] * n,
-                [member.fold] * n,
-                member.engine(inputs[member.image_size]),
-            ]
-            tables.append(
-                pa.Table.from_arrays(
-                    [pa.array(c, f.type) for c, f in zip(columns, SCORES, strict=True)], schema=SCORES
+            scores = member.engine(inputs[member.image_size])
+            if not np.isfinite(scores).all():
+                raise InputError(
+                    f"the engine of {member.model}, fold {member.fold} gives scores that are no numbers to "
+                    f"{batch.rows[0][0]} or a video near it; set engine.precision to fp32"
                 )
-            )
+            pairs = zip(batch.rows, scores, strict=True)
+            columns = zip(*((*row, member.model, member.fold, score) for row, score in pairs), strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, SCORES, strict=True)]
+            tables.append(pa.Table.from_arrays(arrays, schema=SCORES))
         return pa.concat_tables(tables)
 
 

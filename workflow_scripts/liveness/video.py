@@ -1,5 +1,6 @@
 """Video files: what they are, and their frames at given times."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,10 +9,21 @@ from pathlib import Path
 from typing import cast
 
 import av
-import decord
 import numpy as np
 
 from liveness.errors import InputError
+
+# decord2 loads every CUDA library that pip installed, for the whole process: 700 MB in each worker, and NVBLAS
+# among them takes over torch's arithmetic on the CPU and crashes it. We decode on the CPU; it finds them by
+# the name of their package, so that is hidden while decord is imported.
+_nvidia = sys.modules.get("nvidia")
+sys.modules["nvidia"] = None  # type: ignore[assignment]
+import decord  # noqa: E402
+
+if _nvidia is None:
+    del sys.modules["nvidia"]
+else:
+    sys.modules["nvidia"] = _nvidia
 
 decord.logging.set_level(decord.logging.QUIET)
 

@@ -1,4 +1,4 @@
-"""A classifier with its pre-processing inside, from raw pixels to a probability, as an ONNX file."""
+"""Classifiers as ONNX files, and what they are held against."""
 
 import copy
 import logging
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from liveness.engines.classifier import PixelClassifier
 from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME
 from liveness.errors import InputError
 from liveness.outputs import whole
@@ -23,35 +24,6 @@ from liveness.outputs import whole
 OPSET = 20
 # protobuf's limit for one file
 MAX_ONNX_BYTES = 2**31 - 1
-LIVE = 1  # index of the live class among the two logits
-
-
-class PixelClassifier(nn.Module):
-    """uint8 NHWC [n, S, S, 3] in 0..255 -> float32 probability of live [n].
-
-    `network` maps normalised NCHW images to logits [n, 2]. With `half` a copy of it computes in float16;
-    normalisation and softmax stay float32, so that each is rounded only once.
-    """
-
-    scale: Tensor
-    offset: Tensor
-
-    def __init__(
-        self, network: nn.Module, mean: Sequence[float], std: Sequence[float], *, half: bool = False
-    ) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(network).half() if half else network
-        self.half_network = half
-        # (x / 255 - mean) / std = x * scale + offset
-        deviation = torch.tensor(std, dtype=torch.float64)
-        self.register_buffer("scale", (1 / (255 * deviation)).float().view(1, 3, 1, 1))
-        self.register_buffer("offset", (-torch.tensor(mean).double() / deviation).float().view(1, 3, 1, 1))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        # cast first: TensorRT rejects a transpose of uint8
-        images = pixels.float().permute(0, 3, 1, 2) * self.scale + self.offset
-        logits = self.network(images.half() if self.half_network else images)
-        return logits.float().softmax(1).select(1, LIVE)
 
 
 class _GlobalMean(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from liveness.engines.classifier import PixelClassifier
 from liveness.engines.engine import Engine
-from liveness.engines.graph import PixelClassifier
 from liveness.engines.metadata import engine_file
 from liveness.errors import InputError
 
