@@ -11,15 +11,15 @@ SHELL := bash
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-# The lock holds uv itself: pip installs that one package, uv the rest (38 s instead of minutes).
+# The lock holds uv itself: pip installs that one package, uv the rest (seconds instead of minutes).
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python >= 3.11 is needed; $(PYTHON) is older. Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "Setting up .venv: it takes about 6.5 GB of disk, most of it PyTorch's CUDA libraries, and about a minute on a fast line."
+	@echo "Setting up .venv: it takes about 7 GB of disk, most of it PyTorch's CUDA libraries, and one to two minutes on a fast line."
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r <(sed -n '/^uv==/,/^ *#/p' requirements.txt)
-	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	@touch $@
 
 setup: .venv/installed  ## set up .venv from the hashed lock
@@ -48,7 +48,7 @@ format: .venv/installed  ## format Python and Snakemake files
 
 lock: .venv/installed  ## compile requirements.txt from pyproject.toml (and the conda files from both)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --extra rtx --extra slurm --extra dev pyproject.toml -o requirements.txt
+	  --no-emit-index-url --extra rtx --extra dev pyproject.toml -o requirements.txt
 	$(BIN)/python envs/sync.py
 
 clean:  ## remove results and the demo's videos, keep the environment

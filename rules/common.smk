@@ -62,10 +62,12 @@ wildcard_constraints:
 
 
 def source_digest(script):
-    """Digest of a rule's script and of the library code that it reaches: see liveness/sources.py."""
-    return sources.source_digest(
-        ROOT / "workflow_scripts" / script, ROOT / "workflow_scripts/liveness"
-    )
+    """Digest of a rule's script and of the library code that it reaches: see liveness/sources.py.
+
+    A params function, since each job is a process that parses all rules and needs the digest of one.
+    """
+    folder = ROOT / "workflow_scripts"
+    return lambda wildcards: sources.source_digest(folder / script, folder / "liveness")
 
 
 def shard_manifest(wildcards):

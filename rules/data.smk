@@ -14,7 +14,6 @@ rule demo:
     conda:
         "../envs/data.yaml"
     params:
-        seed=config["seed"],
         code=source_digest("demo.py"),
     script:
         "../workflow_scripts/demo.py"

@@ -114,9 +114,9 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert "results/submission.csv" in finished.snakemake("--summary")
     assert finished.planned("-R", "predict") == {"predict": 4, "submit": 1, "evaluate": 1}
     assert finished.planned("-f", "results/scores/test/0.parquet") == {"predict": 1}
-    assert finished.planned("--forceall", "--until", "folds") == {"manifest": 2, "extract": 2, "folds": 1}
+    assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
-    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4}
+    assert until_train == {"manifest": 1, "extract": 2, "folds": 1, "train": 4}
     fresh = Run(tmp_path, tiny_config())
     for name in ("train", "test"):
         (tmp_path / name).mkdir()

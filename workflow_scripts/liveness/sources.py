@@ -38,7 +38,7 @@ def reached_modules(script: Path, library: Path) -> set[Path]:
 def _imports(source: Path, library: Path) -> set[Path]:
     package = library.name
     found: set[Path] = set()
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"), filename=str(source))):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -63,9 +63,14 @@ def _files(library: Path, parts: list[str]) -> set[Path]:
 
 
 @cache
+def _tree(source: Path) -> ast.Module:
+    return ast.parse(source.read_text(encoding="utf-8"), filename=str(source))
+
+
+@cache
 def _code(source: Path) -> bytes:
     """The syntax tree as text, without docstrings, comments and positions."""
-    tree = ast.parse(source.read_text(encoding="utf-8"))
+    tree = _tree(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node, clean=False) is not None

@@ -13,7 +13,7 @@ import numpy as np
 
 from liveness.errors import InputError
 
-# decord2 loads every CUDA library that pip installed, for the whole process: 700 MB in each worker, and NVBLAS
+# decord2 loads every CUDA library that pip installed, for the whole process: 700 MB in each worker; NVBLAS
 # among them takes over torch's arithmetic on the CPU and crashes it. We decode on the CPU; it finds them by
 # the name of their package, so that is hidden while decord is imported.
 _nvidia = sys.modules.get("nvidia")

@@ -1,0 +1,123 @@
+"""Is the demo a fair miniature? Its EER, that of plain colour and sharpness, and that of shuffled labels.
+
+Runs the demo as `make demo` does, in a folder of its own, then trains it anew on labels that are shuffled
+within the training split, for three seeds. Takes some ten minutes on two cores; ends with lines `name value`.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import yaml
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from liveness.labels import read_folds, read_labels  # noqa: E402
+from liveness.metrics import equal_error_rate  # noqa: E402
+from liveness.submission import blend, video_scores  # noqa: E402
+from liveness.video import probe, read_frames  # noqa: E402
+
+
+def snakemake(run: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
+    subprocess.run([*command, "--directory", str(run), *arguments], check=True, cwd=ROOT)
+
+
+def held_out(run: Path) -> tuple[pd.Series, pd.Series]:
+    """Labels and blended scores of the training videos, by file name."""
+    shards = pd.concat(map(pd.read_parquet, sorted(run.glob("results/scores/train/*.parquet"))))
+    scores = blend(video_scores(shards, "mean"), {})
+    return read_folds(run / "results/folds/folds.csv")["liveness_score"].loc[scores.index], scores
+
+
+def plain_features(video: Path) -> np.ndarray:
+    """Mean and deviation of each colour, and sharpness (variance of the Laplacian), of a video: float [7]."""
+    images = [f.image for f in read_frames(video, np.linspace(0, probe(video).duration, 6, endpoint=False))]
+    colours = np.stack(images).reshape(-1, 3).astype(float)
+    greys = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
+    sharpness = np.mean([cv2.Laplacian(grey, cv2.CV_64F).var() for grey in greys])
+    return np.array([*colours.mean(0), *colours.std(0), sharpness])
+
+
+def plain_baseline(demo: Path) -> dict[str, float]:
+    """EER of a logistic regression on plain features: grouped held-out, and on test."""
+    train = read_labels(demo / "train/labels.csv")
+    test = read_labels(demo / "test/answers.csv")
+    x_train = np.stack([plain_features(demo / "train/videos" / name) for name in train["fname"]])
+    x_test = np.stack([plain_features(demo / "test/videos" / name) for name in test["fname"]])
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    folds = StratifiedGroupKFold(2, shuffle=True, random_state=42)
+    y_train, y_test = train["liveness_score"].to_numpy(), test["liveness_score"].to_numpy()
+    cv = cross_val_predict(model, x_train, y_train, cv=folds, groups=train["group"], method="predict_proba")[
+        :, 1
+    ]
+    fitted = model.fit(x_train, y_train).predict_proba(x_test)[:, 1]
+    return {
+        "demo.plain_held_out_eer": equal_error_rate(y_train, cv),
+        "demo.plain_test_eer": equal_error_rate(y_test, fitted),
+        "demo.plain_pooled_eer": equal_error_rate([*y_train, *y_test], [*cv, *fitted]),
+    }
+
+
+def shuffled_run(demo: Path, run: Path, seed: int) -> float:
+    """Held-out EER after training on labels shuffled within the training split."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    labels = read_labels(demo / "train/labels.csv").drop(columns="attack")
+    labels["liveness_score"] = np.random.default_rng(seed).permutation(labels["liveness_score"])
+    labels.to_csv(run / "labels.csv", index=False)
+    config["data"]["train"] = {"videos": str(demo / "train/videos"), "labels": "labels.csv"}
+    config["data"]["test"] = {"videos": str(demo / "test/videos")}
+    config["seed"] = seed
+    (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    snakemake(run, "--configfile", str(run / "config.yaml"), "evaluation")
+    return equal_error_rate(*held_out(run))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="shuffled runs (default: %(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, help="where to run and keep the files (default: a temporary one)"
+    )
+    arguments = parser.parse_args()
+    folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="demo-"))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+
+    snakemake(folder)
+    labels, scores = held_out(folder)
+    answers = read_labels(folder / "demo/test/answers.csv").set_index("fname")["liveness_score"]
+    submission = pd.read_csv(folder / "results/submission.csv", dtype={"fname": str})
+    test_scores = submission.set_index("fname")["liveness_score"]
+    test_labels = answers.loc[test_scores.index]
+    figures = {
+        "demo.held_out_eer": equal_error_rate(labels, scores),
+        "demo.test_eer": equal_error_rate(test_labels, test_scores),
+        "demo.pooled_eer": equal_error_rate([*labels, *test_labels], [*scores, *test_scores]),
+    }
+    figures |= plain_baseline(folder / "demo")
+    shuffled = []
+    for seed in range(arguments.seeds):
+        run = folder / f"shuffled-{seed}"
+        run.mkdir(exist_ok=True)
+        shuffled.append(shuffled_run(folder / "demo", run, seed))
+        figures[f"demo.shuffled_eer_{seed}"] = shuffled[-1]
+    figures["demo.shuffled_eer"] = float(np.mean(shuffled))
+    for name, value in figures.items():
+        print(f"{name} {value:.4f}")
+    if arguments.folder is None:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Every command of the README works as written, as far as a dry run goes."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TARGETS
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith(".venv/bin/snakemake")
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with what the README calls my.yaml and FOLDER."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copy(ROOT / "config.yaml", place / "my.yaml")
+    for split, table in (("train", "label.csv"), ("test", "sample_submission.csv")):
+        (place / "FOLDER" / split / "videos").mkdir(parents=True)
+        (place / "FOLDER" / split / table).touch()
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_snakemake_command(command: str, place: Path) -> None:
+    words = [
+        str(ROOT / ".venv/bin/snakemake") if word == ".venv/bin/snakemake" else word
+        for word in shlex.split(command)
+    ]
+    places = {".venv/bin/snakemake": ROOT / ".venv/bin/snakemake", "/scratch/run1": place / "run1"}
+    words = [str(places.get(word, word)) for word in shlex.split(command)]
+    words = [str(ROOT / word) if word.startswith("configs/") else word for word in words]
+    words += ["--snakefile", str(ROOT / "Snakefile")]
+    words += [] if {"-n", "--rulegraph"} & set(words) else ["-n"]
+    done = subprocess.run(words, cwd=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_make_commands_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\S+)", README, re.MULTILINE):
+        assert f"\n{target}:" in makefile
+
+
+def test_the_targets_are_those_of_the_workflow() -> None:
+    table = README.split("## Targets and reruns")[1].split("```")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == TARGETS - {"all"}
+
+
+def test_links_lead_somewhere() -> None:
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
