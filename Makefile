@@ -28,11 +28,11 @@ demo: .venv/installed  ## make the demo videos, train, compile, score: ends in r
 	@$(BIN)/snakemake --cores $(CORES)
 	@sed -n 's/.*INFO held-out/held-out/p' results/logs/evaluate.log
 
-test: .venv/installed  ## all tests, fast ones first
-	$(BIN)/pytest
+test: .venv/installed  ## all tests
+	$(BIN)/pytest -n auto --dist loadgroup
 
 test-fast: .venv/installed  ## the tests that run no job of the workflow
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 lint: .venv/installed  ## what CI checks besides the tests
 	$(BIN)/ruff check

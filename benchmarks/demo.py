@@ -80,7 +80,7 @@ def shuffled_run(demo: Path, run: Path, seed: int) -> float:
     config["data"]["test"] = {"videos": str(demo / "test/videos")}
     config["seed"] = seed
     (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    snakemake(run, "--configfile", str(run / "config.yaml"), "evaluation")
+    snakemake(run, "evaluation", "--configfile", str(run / "config.yaml"))
     return equal_error_rate(*held_out(run))
 
 

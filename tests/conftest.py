@@ -1,48 +1,37 @@
-"""A tiny dataset of really encoded videos, and the workflow run once on it."""
+"""Fixtures and order of the tests."""
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import hypothesis
 import pytest
-import yaml
-from clips import write_clip
+from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, film, tiny_config
 
-ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared/data"
+# Processes share two cores here: a slow example says nothing.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
-# names that break naive workflows: spaces, quotes, unicode, sub-folders, other containers, no extension
-TRAIN_NAMES = [
-    "plain.mp4", "two words.mp4", "it's.mov", "ánh sáng.webm", "sub/folder.mkv", "007.avi",
-    "percent%20.mp4", "semi;colon.mp4", "NA.mp4", "{braces}.mp4", "tab_less", "UPPER.MP4",
-]  # fmt: skip
-TEST_NAMES = ["10.mp4", "9.mp4", "new one.mp4", "đêm/2.webm"]
-CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let parallel workers (`pytest -n auto --dist loadgroup`) make each expensive fixture once.
+
+    What needs the finished run is one group, which starts first since it takes longest; every other file is a
+    group of its own.
+    """
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        group = "finished run" if "finished" in fixtures else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", []))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_library_path() -> None:
     """Worker processes of the library under test must find it too."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow_scripts"), str(ROOT / "tests")])
-
-
-def film(folder: Path, names: Iterable[str], seed: int) -> None:
-    """One second of textured motion per name; odd ones are bluish, so that a model has something to learn."""
-    rng = np.random.default_rng(seed)
-    for number, name in enumerate(names):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        texture = rng.integers(0, 255, (16, 12, 3)).repeat(10, 0).repeat(10, 1).astype(np.uint8)
-        if number % 2:
-            texture[..., 2] = 255
-        images = [np.roll(texture, 3 * step, axis=1) for step in range(8)]
-        codec = CODECS.get(path.suffix, "libx264")
-        write_clip(path, images, fps=8, codec=codec, format=None if path.suffix else "mp4")
 
 
 @pytest.fixture(scope="session")
@@ -54,88 +43,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f'"{name}",{number % 2},person{number // 2}' for number, name in enumerate(TRAIN_NAMES)]
     (folder / "labels.csv").write_text("\n".join(["fname,liveness_score,group", *rows]), encoding="utf-8")
     return folder
-
-
-def tiny_config(**changes: Any) -> dict[str, Any]:
-    """Two small models of different kinds and input sizes on two folds; top-level keys may be replaced."""
-    config: dict[str, Any] = {
-        "data": {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "test"}},
-        "shards": 2,
-        "frames": {"count": 3, "short_side": 96},
-        "folds": {"count": 2, "groups": "labels"},
-        "models": {
-            "convnext": {"architecture": "test_convnext", "image_size": 64, "pretrained": False},
-            "vit": {"architecture": "test_vit", "image_size": 96, "pretrained": False},
-        },
-        "training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8},
-    }
-    return config | changes
-
-
-class Run:
-    """A working directory with its own data and configuration, beside the checkout."""
-
-    def __init__(self, folder: Path, config: dict[str, Any], root: Path = ROOT) -> None:
-        self.folder = folder
-        self.root = root
-        self.configure(config)
-
-    def configure(self, config: dict[str, Any]) -> None:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        """Run snakemake; return what it printed. `fails` says which exit status is expected."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]
-        command += ["--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")]
-        # tiny jobs gain from running side by side, not from threads
-        command += ["--cores", "2", *arguments, "--set-threads", "train=1", "predict=1"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.root)
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output
-        return output
-
-    def planned(self, *arguments: str) -> dict[str, int]:
-        """Jobs that a dry run lists, by rule."""
-        return job_table(self.snakemake("-n", *arguments))
-
-    def executed(self, *arguments: str) -> dict[str, int]:
-        """Run; return the finished jobs by rule, since a dry run overstates what follows a checkpoint."""
-        return finished_jobs(self.snakemake(*arguments))
-
-    def copy(self, folder: Path) -> "Run":
-        """The same state elsewhere, to change it. Times are kept, so nothing in the copy is stale."""
-        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        return Run(folder, config, self.root)
-
-
-def job_table(output: str) -> dict[str, int]:
-    """The job counts that a dry run prints, without the targets."""
-    jobs: dict[str, int] = {}
-    lines = iter(output.splitlines())
-    for line in lines:
-        if line.startswith("job ") and "count" in line:
-            next(lines)
-            for row in lines:
-                name, _, count = row.rpartition(" ")
-                if name.strip() in ("", "total"):
-                    break
-                jobs[name.strip()] = int(count)
-    return {name: count for name, count in jobs.items() if name not in TARGETS}
-
-
-TARGETS = {"all", "manifests", "frames", "models", "engines", "scores", "submission", "evaluation"}
-
-
-def finished_jobs(output: str) -> dict[str, int]:
-    """Rules of the jobs that ran to the end."""
-    jobs: dict[str, int] = {}
-    for line in output.splitlines():
-        if line.startswith("Finished jobid:"):
-            rule = line.partition("(Rule: ")[2].rstrip(")")
-            if rule not in TARGETS:
-                jobs[rule] = jobs.get(rule, 0) + 1
-    return jobs
 
 
 @pytest.fixture(scope="session")

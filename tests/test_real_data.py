@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, SHARED, Run, tiny_config
 from liveness.frames import read_video
 from liveness.manifest import read_manifest
 from liveness.metrics import equal_error_rate
+from running import ROOT, SHARED, Run, tiny_config
 
 pytestmark = pytest.mark.slow
 REAL, EDGE = SHARED / "real", SHARED / "edge"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Run, tiny_config
+from running import ROOT, Run, tiny_config
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
+from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.frames import FrameStore
 from liveness.manifest import read_manifest, shard_of
 from liveness.models import load_checkpoint
+from liveness.preprocessing import model_input
+from running import TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
 
 pytestmark = pytest.mark.slow
 MEMBERS = [(model, fold) for model in ("convnext", "vit") for fold in (0, 1)]
@@ -73,6 +75,21 @@ def test_predict_scores_test_videos_by_all_engines_and_held_out_ones_by_their_ow
     assert (fold.loc[train["fname"]].to_numpy() == train["fold"]).all()
     assert len(train) == len(TRAIN_NAMES) * 3 * 2
     assert train["score"].between(0, 1).all()
+
+
+def test_stored_frames_and_videos_give_the_same_scores(finished: Run) -> None:
+    """Training chooses its epoch on stored frames, everything else decodes: JPEG is all that may differ."""
+    store = FrameStore(sorted(results(finished).glob("frames/train/*.arrow")))
+    scores = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*.parquet"))))
+    differences = []
+    for model, fold in MEMBERS:
+        own = scores[(scores["model"] == model) & (scores["fold"] == fold)]
+        with load_engine(results(finished) / f"engines/openvino/{model}/{fold}.json") as engine:
+            for row in own.itertuples():
+                stored = store.image(store.rows(row.fname)[row.index])
+                differences.append(abs(engine(model_input(stored, engine.image_size)[None])[0] - row.score))
+    assert len(differences) == len(scores)
+    assert max(differences) < 0.03
 
 
 def test_submit_writes_every_test_video_in_natural_order(finished: Run) -> None:
