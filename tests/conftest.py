@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, film, tiny_config
 
 # Processes share two cores here: a slow example says nothing.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+
 from clips import write_clip
 
 ROOT = Path(__file__).parents[1]

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+
 from liveness.augmentation import Augmentation, training_view
 
 MEAN = STD = (0.5, 0.5, 0.5)

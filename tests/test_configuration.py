@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from liveness.configuration import complete
 from liveness.errors import InputError
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from clips import numbered, write_clip
 from liveness.datasets import EpochSampler, TrainingFrames, ValidationFrames
 from liveness.frames import FrameStore, extract

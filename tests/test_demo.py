@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from liveness import demo, recapture
 from liveness.errors import InputError
 from liveness.recapture import Image

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_sample_images
+
 from liveness import duplicates
 from liveness.duplicates import HASH_BITS, frame_hash, near_duplicates, store_hashes
 from liveness.folds import merge_groups
 from liveness.frames import FrameStore, decode_jpeg, encode_jpeg, extract
 from liveness.manifest import build_manifest, read_manifest
-from sklearn.datasets import load_sample_images
 
 DATA = Path(__file__).parents[2] / "shared/data"
 # the default of folds.max_distance

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from liveness.evaluation import held_out_metrics
 
 FOLDS = pd.DataFrame(

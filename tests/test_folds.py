@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from liveness.errors import InputError
 from liveness.folds import assign_folds, check_videos_exist, contradictions, merge_groups
 from liveness.labels import read_folds

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from clips import number, numbered, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clips import number, numbered, write_clip
 from liveness.frames import FrameStore, decode_jpeg, encode_jpeg, extract, read_video
 from liveness.manifest import build_manifest, read_manifest
 from liveness.preprocessing import model_input, sample_times

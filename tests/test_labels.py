@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from liveness.errors import InputError
 from liveness.labels import read_labels, read_names
 

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from clips import numbered, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clips import numbered, write_clip
 from liveness import manifest
 from liveness.errors import InputError
 from liveness.manifest import DTYPES, build_manifest, list_videos, read_manifest, shard_of

@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchmetrics.functional.classification import binary_eer
+
 from liveness.errors import InputError
 from liveness.metrics import area_under_curve, equal_error_rate
-from torchmetrics.functional.classification import binary_eer
 
 # whole numbers make ties common and survive every transform that keeps the order
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-20, 20)), min_size=2, max_size=40).filter(

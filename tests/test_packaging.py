@@ -15,9 +15,10 @@ import pytest
 import torch
 import torchvision
 import yaml
-from liveness.sources import reached_modules
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from liveness.sources import reached_modules
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "workflow_scripts/liveness"

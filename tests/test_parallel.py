@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from liveness.parallel import Crash, bounded_map
 
 

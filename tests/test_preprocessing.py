@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from liveness.preprocessing import canonical, model_input, sample_times
 
 sides = st.integers(1, 80)

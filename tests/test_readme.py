@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from running import ROOT, TARGETS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
 from liveness.frames import read_video
 from liveness.manifest import read_manifest
 from liveness.metrics import equal_error_rate

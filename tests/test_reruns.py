@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from running import ROOT, Run, tiny_config
 
 pytestmark = pytest.mark.slow

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+
 from clips import numbered, write_clip
 from liveness.frames import read_video
 from liveness.preprocessing import model_input

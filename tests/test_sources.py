@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from liveness.sources import reached_modules, source_digest
 
 ROOT = Path(__file__).parents[1]

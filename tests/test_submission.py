@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from liveness.errors import InputError
 from liveness.submission import blend, submission_rows, video_scores
 

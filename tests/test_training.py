@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
 from clips import write_clip
 from liveness.augmentation import Augmentation
 from liveness.errors import InputError

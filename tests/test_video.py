@@ -7,9 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import number, numbered, write_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from clips import number, numbered, write_clip
 from liveness import video
 from liveness.errors import InputError
 from liveness.video import VideoError, probe, read_frames

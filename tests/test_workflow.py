@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.frames import FrameStore

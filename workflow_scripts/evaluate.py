@@ -4,6 +4,7 @@ import json
 import logging
 
 import pandas as pd
+
 from liveness.evaluation import held_out_metrics
 from liveness.labels import read_folds
 from liveness.log import start_log

@@ -5,6 +5,7 @@ import logging
 from dataclasses import asdict
 
 import pandas as pd
+
 from liveness.duplicates import near_duplicates, store_hashes
 from liveness.folds import Leakage, assign_folds, check_videos_exist, contradictions, merge_groups
 from liveness.frames import FrameStore

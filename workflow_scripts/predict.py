@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+from tqdm import tqdm
+
 from liveness.engines.loading import load_engine
 from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.scorer import SCORES, Member, Sampling, Scorer, Video
-from tqdm import tqdm
 
 start_log(snakemake.log[0])
 params, threads = snakemake.params, snakemake.threads
@@ -27,7 +28,7 @@ videos = [
 ]
 sampling = Sampling(**params.frames | {"window": tuple(params.frames["window"]), "first": params.first})
 
-with ExitStack() as stack, whole(snakemake.output.scores) as path:
+with whole(snakemake.output.scores) as path, ExitStack() as stack:
     members = []
     for (model, fold), metadata in zip(params.members, snakemake.input.metadata, strict=True):
         engine = stack.enter_context(load_engine(metadata, threads=threads))

@@ -3,12 +3,13 @@
 import logging
 
 import pandas as pd
+from natsort import natsorted, ns
+
 from liveness.labels import read_names
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.submission import blend, submission_rows, video_scores
-from natsort import natsorted, ns
 
 start_log(snakemake.log[0])
 params = snakemake.params

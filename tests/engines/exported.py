@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+
 from liveness.engines.graph import export_onnx, reference_probabilities
 from liveness.engines.parity import ReferenceSample
 from liveness.models import Checkpoint

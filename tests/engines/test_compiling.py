@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
+
 from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions, open_backend
 from liveness.engines.compiling import compile_engine
 from liveness.engines.loading import load_engine

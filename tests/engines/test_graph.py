@@ -7,9 +7,10 @@ import onnx
 import pytest
 import torch
 from exported import MEAN, STD, Exported
+from torch import nn
+
 from liveness.engines.graph import PixelClassifier, check_onnx, export_onnx
 from liveness.errors import InputError
-from torch import nn
 
 CASES = [
     ("convnext", "fp32"),

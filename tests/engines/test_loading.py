@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
+
 from liveness.engines.compiling import compile_engine
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata, sha256, write_metadata

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
+
 from liveness.engines.engine import Engine
 from liveness.engines.openvino_engine import OpenVinoBackend
 from liveness.errors import InputError

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import spearmanr
+
 from liveness.engines.parity import (
     Parity,
     ParityError,
@@ -17,7 +19,6 @@ from liveness.engines.parity import (
     write_sample,
 )
 from liveness.errors import InputError
-from scipy.stats import spearmanr
 
 probability = st.floats(0, 1, width=32)
 pairs = st.integers(1, 30).flatmap(

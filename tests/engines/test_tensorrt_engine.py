@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
+
 from liveness.engines.backends import engine_suffixes
 from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import AHEAD_OF_TIME

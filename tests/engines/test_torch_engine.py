@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
+
 from liveness.engines.torch_engine import TorchBackend
 from liveness.errors import InputError
 from liveness.models import save_checkpoint
