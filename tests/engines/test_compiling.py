@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions, open_backend
+from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions
 from liveness.engines.compiling import compile_engine
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import EngineMetadata, sha256
+from liveness.engines.opening import open_backend
 from liveness.engines.parity import ParityError
 from liveness.errors import InputError
 from liveness.models import save_checkpoint

@@ -3,12 +3,7 @@
 An engine is a set of files that share a stem, `results/engines/<backend>/<model>/<fold>`, plus a suffix.
 """
 
-from typing import TYPE_CHECKING
-
 from liveness.errors import InputError
-
-if TYPE_CHECKING:
-    from liveness.engines.engine import Backend
 
 BACKENDS = ("openvino", "tensorrt", "tensorrt_rtx", "torch")
 PRECISIONS = ("bf16", "fp16", "fp32")
@@ -58,25 +53,3 @@ def onnx_precisions(backend: str, precision: str) -> tuple[str, ...]:
             f"engine.precision is '{precision}' for the engine.backend '{backend}'; expected one of: {known}"
         )
     return _ONNX_PRECISIONS[backend, precision]
-
-
-def open_backend(name: str) -> "Backend":
-    """The back end of that name. Imports this one's libraries and no other's.
-
-    Raises:
-        InputError: the name is unknown, or the back end is not installed.
-    """
-    match name:
-        case "openvino":
-            from liveness.engines.openvino_engine import OpenVinoBackend
-
-            return OpenVinoBackend()
-        case "tensorrt" | "tensorrt_rtx":
-            from liveness.engines.tensorrt_engine import TensorRtBackend
-
-            return TensorRtBackend(name)
-        case "torch":
-            from liveness.engines.torch_engine import TorchBackend
-
-            return TorchBackend()
-    raise InputError(f"engine.backend is '{name}'; expected one of: {', '.join(BACKENDS)}")

@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from liveness.engines.backends import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions, open_backend
+from liveness.engines.backends import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions
 from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, Backend
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, sha256, write_metadata
+from liveness.engines.opening import open_backend
 from liveness.engines.parity import (
     DEFAULT_LIMIT,
     Parity,

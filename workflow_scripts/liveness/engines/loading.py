@@ -3,9 +3,10 @@
 import logging
 from pathlib import Path
 
-from liveness.engines.backends import PARITY_SUFFIX, open_backend
+from liveness.engines.backends import PARITY_SUFFIX
 from liveness.engines.engine import Engine
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_stem, read_metadata
+from liveness.engines.opening import open_backend
 from liveness.engines.parity import measure, read_sample, require
 from liveness.errors import InputError
 
