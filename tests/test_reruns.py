@@ -53,6 +53,8 @@ MODULES: dict[str, set[str]] = {
     "frames": EXTRACTED,
     "recapture": set(),
     "demo": set(),
+    "portrait": set(),
+    "engines/opening": COMPILED,
     "configuration": set(),
     "sources": set(),
 }
