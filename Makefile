@@ -6,21 +6,25 @@ CORES ?= all
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup demo test test-fast lint format lock clean
+.PHONY: FORCE environment help setup demo test test-fast lint format lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 # The lock holds uv itself: pip installs that one package, uv the rest (seconds instead of minutes).
-.venv/installed: requirements.txt
+# Judged by content: a checkout that only touches the lock rebuilds nothing.
+.venv/installed: FORCE
+	@cmp -s requirements.txt $@ || $(MAKE) --no-print-directory environment
+
+environment:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python >= 3.11 is needed; $(PYTHON) is older. Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "Setting up .venv: it takes about 7 GB of disk, most of it PyTorch's CUDA libraries, and one to two minutes on a fast line."
-	$(PYTHON) -m venv --clear .venv
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r <(sed -n '/^uv==/,/^ *#/p' requirements.txt)
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
-	@touch $@
+	@cp requirements.txt .venv/installed
 
 setup: .venv/installed  ## set up .venv from the hashed lock
 

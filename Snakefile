@@ -18,6 +18,10 @@ include: "rules/inference.smk"
 include: "rules/evaluation.smk"
 
 
+onerror:
+    print(*failures(Path(log)), sep="\n", file=sys.stderr)
+
+
 rule all:
     default_target: True
     input:

@@ -19,6 +19,7 @@ from liveness.engines.backends import (
     onnx_precisions,
 )
 from liveness.errors import InputError
+from liveness.failures import failures
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
 # two threads took 2 s instead of 8. Set here because OpenMP reads it when a job's libraries are loaded.
@@ -96,6 +97,12 @@ def weights_of(wildcards):
     """Checkpoint of a model and fold: the one from outside, or the one that train makes."""
     outside = config["models"][wildcards.model]["weights"]
     return outside.get(int(wildcards.fold), WEIGHTS.format(**wildcards))
+
+
+def pretrained_file(wildcards):
+    """The file that a model starts from, where it is one: neither timm's hub nor inside a package."""
+    source = config["models"][wildcards.model]["pretrained"]
+    return [source] if isinstance(source, str) and not source.startswith("package:") else []
 
 
 def all_members():

@@ -32,8 +32,6 @@ checkpoint manifest:
     conda:
         "../envs/data.yaml"
     params:
-        # Undeclared, so that it survives failed jobs and reruns.
-        cache="results/manifest/{split}.probes.csv",
         code=source_digest("manifest.py"),
     script:
         "../workflow_scripts/manifest.py"

@@ -6,6 +6,7 @@ rule train:
         after_manifest("train"),
         frames=expand(FRAMES, split="train", shard=SHARDS),
         folds=FOLDS,
+        pretrained=pretrained_file,
     output:
         weights=WEIGHTS,
         history="results/history/{model}/{fold}.csv",

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_sample_images
 
+from clips import write_clip
 from liveness import duplicates
-from liveness.duplicates import HASH_BITS, frame_hash, near_duplicates, store_hashes
+from liveness.duplicates import HASH_BITS, frame_hash, hash_frames, near_duplicates
 from liveness.folds import merge_groups
 from liveness.frames import FrameStore, decode_jpeg, encode_jpeg, extract
 from liveness.manifest import build_manifest, read_manifest
@@ -121,11 +122,10 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.Ser
     for path in [*(DATA / "real/train/videos" / name for name in person.index), DATA / f"edge/{COPY}"]:
         (folder / path.name).symlink_to(path.resolve())
     store = extracted(folder, work, 8)
-    hashes = store_hashes(store, workers=2)
+    fnames, hashes = hash_frames(store, workers=2)
+    assert fnames == store.fnames
     assert np.array_equal(hashes[-1], frame_hash(store.image(len(store) - 1)))
-    return near_duplicates(store.fnames, hashes, LIMIT), pd.concat(
-        [person, person[["0001.mp4"]].set_axis([COPY])]
-    )
+    return near_duplicates(fnames, hashes, LIMIT), pd.concat([person, person[["0001.mp4"]].set_axis([COPY])])
 
 
 def test_a_known_copy_is_found(real: tuple[pd.DataFrame, pd.Series]) -> None:
@@ -148,3 +148,15 @@ def test_real_videos_of_one_person_are_joined_and_of_two_never(real: tuple[pd.Da
     }
     assert np.mean(joined[True]) > 0.5
     assert not any(joined[False])
+
+
+def test_dark_frames_make_no_twins_of_strangers(tmp_path: Path) -> None:
+    """Videos often fade in from black."""
+    black = np.zeros((96, 96, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    for n in range(3):
+        scene = rng.integers(0, 255, (8, 8, 3)).repeat(12, 0).repeat(12, 1).astype(np.uint8)
+        write_clip(tmp_path / f"{n}.mp4", [black, black, scene, scene])
+    fnames, hashes = hash_frames(extracted(tmp_path, tmp_path, 4), workers=1)
+    assert fnames == ["0.mp4"] * 2 + ["1.mp4"] * 2 + ["2.mp4"] * 2
+    assert near_duplicates(fnames, hashes, LIMIT).empty

@@ -1,5 +1,6 @@
 """Outputs are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,11 @@ def test_an_error_before_the_first_byte_leaves_nothing(tmp_path: Path) -> None:
 def test_an_output_that_was_not_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), whole(tmp_path / "forgotten.csv"):
         pass
+
+
+def test_colleagues_may_read_what_a_private_writer_made(tmp_path: Path) -> None:
+    with whole(tmp_path / "weights.bin") as path:
+        path.touch(mode=0o600)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "weights.bin").stat().st_mode & 0o777 == 0o666 & ~mask

@@ -30,7 +30,7 @@ RECIPE = Recipe(
     label_smoothing=0.1,
     ema_decay=0.8,
     precision="fp32",
-    augmentation=Augmentation((0.7, 1.0), 0.5, 0.0, "", 0.1),
+    augmentation=Augmentation((0.7, 1.0), 0.5, 0.0, 0.2, "", 0.1),
     seed=1,
 )
 TRAINING = {f"{n}.mp4": n % 2 for n in range(8)}
@@ -130,6 +130,11 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
     resumed, history = train(frames, tmp_path)
     assert torch.equal(weights(resumed), weights(trained[1]))
     pd.testing.assert_frame_equal(history, trained[2])
+
+
+def test_diverged_training_is_said_in_one_sentence(frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gives no numbers after epoch 0; lower training\.lr"):
+        train(frames, tmp_path, replace(RECIPE, lr=1e30, ema_decay=0.0))
 
 
 def test_a_fold_without_frames_is_refused(frames: Path, tmp_path: Path) -> None:

@@ -158,6 +158,22 @@ def test_configuration_mistakes_stop_before_anything_runs(tmp_path: Path) -> Non
     assert "Traceback" not in output
 
 
+def test_the_sentence_of_a_failed_job_is_repeated_at_the_end(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    (run.folder / "labels.csv").write_text("fname,liveness_score\nplain.mp4,2\n")
+    last = run.snakemake("results/folds/folds.csv", fails=True).strip().splitlines()[-8:]
+    sentence = "liveness_score is '2'; expected 0 (spoof) or 1 (live)."
+    assert any(line.startswith("folds failed: ") and line.endswith(sentence) for line in last), last
+
+
+def test_training_again_gives_the_same_weights(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    path = "results/weights/convnext/0.safetensors"
+    first = (run.folder / path).read_bytes()
+    assert run.executed("-f", path) == {"train": 1}
+    assert (run.folder / path).read_bytes() == first
+
+
 # weights from outside
 
 

@@ -21,5 +21,11 @@ for name, figures in (metrics["models"] | {"the blend": metrics["blend"]}).items
     logging.info(
         "held-out EER of %s: %.3f (AUC %.3f, %d videos)", name, *map(figures.get, ("eer", "auc", "videos"))
     )
+metrics["supplied_weights"] = params.supplied
+if params.supplied:
+    logging.warning(
+        "the weights of %s came from outside: held-out figures hold only if they were trained on these folds",
+        ", ".join(params.supplied),
+    )
 with whole(snakemake.output[0]) as path:
     path.write_text(json.dumps(metrics, indent=2), encoding="utf-8")

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from liveness.duplicates import near_duplicates, store_hashes
+from liveness.duplicates import hash_frames, near_duplicates
+from liveness.errors import InputError
 from liveness.folds import Leakage, assign_folds, check_videos_exist, contradictions, merge_groups
 from liveness.frames import FrameStore
 from liveness.labels import read_labels
@@ -20,6 +21,10 @@ labels = read_labels(snakemake.input.labels).set_index("fname")
 manifest = read_manifest(snakemake.input.manifests).set_index("fname")
 check_videos_exist(labels.index, manifest.index, snakemake.input.labels)
 
+if settings["groups"] == "labels" and "group" not in labels:
+    raise InputError(
+        f"{snakemake.input.labels}: has no column group, but folds.groups is labels; add it, or use auto."
+    )
 # every video is a group of its own until the labels or the search say otherwise
 groups = pd.Series(manifest.index, index=manifest.index)
 if settings["groups"] != "duplicates" and "group" in labels:
@@ -28,9 +33,8 @@ if settings["groups"] != "duplicates" and "group" in labels:
 duplicates = pd.DataFrame(columns=["first", "second", "distance"])
 if settings["groups"] != "labels":
     store = FrameStore(snakemake.input.frames)
-    duplicates = near_duplicates(
-        store.fnames, store_hashes(store, snakemake.threads), settings["max_distance"]
-    )
+    fnames, hashes = hash_frames(store, snakemake.threads)
+    duplicates = near_duplicates(fnames, hashes, settings["max_distance"])
 groups, merged = merge_groups(groups, duplicates)
 
 unreadable = manifest.loc[~manifest["readable"], "problem"]
@@ -54,8 +58,8 @@ logging.info(
     len(leakage.unlabelled), len(leakage.unreadable), snakemake.output.leakage,
 )  # fmt: skip
 
-columns = [name for name in ("liveness_score", "group", "attack", "fold") if name in labels]
+# no attack: naming an attack afterwards must not retrain anything
 with whole(snakemake.output.folds) as path:
-    labels[columns].sort_index().to_csv(path)
+    labels[["liveness_score", "group", "fold"]].sort_index().to_csv(path)
 with whole(snakemake.output.leakage) as path:
     path.write_text(json.dumps(asdict(leakage), indent=2, ensure_ascii=False), encoding="utf-8")

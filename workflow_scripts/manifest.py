@@ -6,9 +6,11 @@ from liveness.log import start_log
 from liveness.manifest import build_manifest
 
 start_log(snakemake.log[0])
+# Undeclared, so that it survives failed jobs and reruns; named by the code, so that a corrected probe counts.
+cache = f"results/manifest/{snakemake.wildcards.split}.probes-{snakemake.params.code}.csv"
 build_manifest(
     snakemake.input.videos,
     [Path(shard) for shard in snakemake.output],
-    cache=Path(snakemake.params.cache),
+    cache=Path(cache),
     workers=snakemake.threads,
 )

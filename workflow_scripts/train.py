@@ -4,12 +4,14 @@ import hashlib
 import json
 from pathlib import Path
 
+import torch
+
 from liveness.augmentation import Augmentation
 from liveness.frames import FrameStore
 from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.models import create, save_checkpoint
-from liveness.outputs import whole
+from liveness.outputs import sha256, whole
 from liveness.training import Recipe, fine_tune, forget
 
 start_log(snakemake.log[0])
@@ -23,11 +25,13 @@ held_out = table["fold"] == int(snakemake.wildcards.fold)
 
 # Undeclared, since Snakemake deletes the declared outputs of a failed job; named by everything that the
 # result depends on, so that a changed recipe never goes on from an old one's weights.
-inputs = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in snakemake.input}
+inputs = {path: sha256(path) for path in snakemake.input}
 digest = hashlib.sha256(json.dumps([params, inputs], sort_keys=True).encode()).hexdigest()[:16]
 run = f"{snakemake.wildcards.model}/{snakemake.wildcards.fold}"
 state = Path("results/training") / run / digest
 
+# the new head is drawn at random
+torch.manual_seed(recipe.seed)
 checkpoint, history = fine_tune(
     create(params["architecture"], params["image_size"], params["pretrained"], params["drop_path"]),
     FrameStore(snakemake.input.frames),

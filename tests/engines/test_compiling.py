@@ -10,11 +10,12 @@ from exported import MAX_BATCH, Exported
 from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions
 from liveness.engines.compiling import compile_engine
 from liveness.engines.loading import load_engine
-from liveness.engines.metadata import EngineMetadata, sha256
+from liveness.engines.metadata import EngineMetadata
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import ParityError
 from liveness.errors import InputError
 from liveness.models import save_checkpoint
+from liveness.outputs import sha256
 
 
 def compile_openvino(exported: Exported, stem: Path, precision: str = "auto") -> EngineMetadata:

@@ -16,9 +16,10 @@ from exported import MAX_BATCH, Exported
 
 from liveness.engines.compiling import compile_engine
 from liveness.engines.loading import load_engine
-from liveness.engines.metadata import read_metadata, sha256, write_metadata
+from liveness.engines.metadata import read_metadata, write_metadata
 from liveness.engines.parity import ParityError, ReferenceSample, write_sample
 from liveness.errors import InputError
+from liveness.outputs import sha256
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from liveness.engines.parity import (
     ParityError,
     ReferenceSample,
     compare,
+    measure,
     read_sample,
     require,
     write_sample,
@@ -96,3 +97,11 @@ def test_a_pickle_in_the_sample_is_refused(tmp_path: Path) -> None:
 def test_a_sample_without_finite_probabilities_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
         ReferenceSample(np.zeros((1, 4, 4, 3), np.uint8), np.array([np.nan], np.float32))
+
+
+def test_a_path_for_single_frames_that_gives_no_number_fails_the_gate() -> None:
+    def engine(frames: np.ndarray) -> np.ndarray:
+        return np.full(len(frames), np.nan if len(frames) == 1 else 0.5, np.float32)
+
+    sample = ReferenceSample(np.zeros((3, 8, 8, 3), np.uint8), np.full(3, 0.5, np.float32))
+    assert not measure(engine, sample, 0.01).passed  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from PIL import Image
 from timm.data import create_transform
 
 from liveness.models import Normalisation
+from liveness.preprocessing import model_input
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Augmentation:
     crop_scale: Sequence[float]
     hflip: float
     vflip: float
+    color_jitter: float
     auto_augment: str
     erasing: float
 
@@ -38,7 +40,7 @@ def training_view(
         hflip=augmentation.hflip,
         vflip=augmentation.vflip,
         # timm's colour jitter and its policies exclude each other
-        color_jitter=0.0 if augmentation.auto_augment else 0.2,
+        color_jitter=0.0 if augmentation.auto_augment else augmentation.color_jitter,
         auto_augment=augmentation.auto_augment or None,
         interpolation="bilinear",
         re_prob=augmentation.erasing,
@@ -49,7 +51,8 @@ def training_view(
 
     def view(frame: np.ndarray, key: tuple[int, int, str, int]) -> torch.Tensor:
         _seed_everything(key)
-        return transform(Image.fromarray(frame))
+        # squashed first, as inference does: crops of a portrait frame would otherwise all be its centre
+        return transform(Image.fromarray(model_input(frame, min(frame.shape[:2]))))
 
     return view
 

@@ -14,6 +14,7 @@ from liveness.parallel import Crash, bounded_map
 
 HASH_BITS = 128
 _ROWS_AT_ONCE = 256
+_LEAST_DEVIATION = 8  # grey levels of 255
 
 
 def frame_hash(image: np.ndarray) -> np.ndarray:
@@ -28,21 +29,28 @@ def frame_hash(image: np.ndarray) -> np.ndarray:
     return np.packbits(bits).view(np.uint64)
 
 
-def store_hashes(store: FrameStore, workers: int) -> np.ndarray:
-    """Hashes of all stored frames, uint64 [n, 2], by parallel processes."""
-    chunks = [
-        range(start, min(start + _ROWS_AT_ONCE, len(store))) for start in range(0, len(store), _ROWS_AT_ONCE)
-    ]
+def hash_frames(store: FrameStore, workers: int) -> tuple[list[str], np.ndarray]:
+    """Names [n] and hashes uint64 [n, 2] of the stored frames that show something, by parallel processes.
+
+    A dark or blank frame is left out: all of them look alike, and a fade-in would make twins of strangers.
+    """
+    step = max(_ROWS_AT_ONCE, -(-len(store) // (4 * workers)))
+    chunks = [range(start, min(start + step, len(store))) for start in range(0, len(store), step)]
     results = bounded_map(partial(_hash_rows, store), chunks, workers, in_flight=2 * workers)
-    hashes = [result for _, result in tqdm(results, total=len(chunks), desc="hashing", unit="chunk")]
-    for result in hashes:
+    fnames, hashes = [], [np.empty((0, 2), np.uint64)]
+    for _, result in tqdm(results, total=len(chunks), desc="hashing", unit="chunk"):
         if isinstance(result, Crash):
             raise RuntimeError(result.reason)
-    return np.concatenate([np.empty((0, 2), np.uint64), *hashes])
+        rows, found = result
+        fnames += [store.fnames[row] for row in rows]
+        hashes.append(found)
+    return fnames, np.concatenate(hashes)
 
 
-def _hash_rows(store: FrameStore, rows: range) -> np.ndarray:
-    return np.stack([frame_hash(store.image(row)) for row in rows])
+def _hash_rows(store: FrameStore, rows: range) -> tuple[list[int], np.ndarray]:
+    images = {row: store.image(row) for row in rows}
+    kept = [row for row, image in images.items() if image.std() >= _LEAST_DEVIATION]
+    return kept, np.array([frame_hash(images[row]) for row in kept], np.uint64).reshape(-1, 2)
 
 
 def near_duplicates(fnames: Sequence[str], hashes: np.ndarray, max_distance: int) -> pd.DataFrame:

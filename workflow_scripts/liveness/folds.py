@@ -59,7 +59,8 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
     if groups.nunique() < count:
         raise InputError(
             f"the training videos form {groups.nunique()} groups of people or near-duplicates, fewer than "
-            f"folds.count ({count}); lower folds.count, or give the groups in the labels file."
+            f"folds.count ({count}); lower folds.count, or, where strangers look alike, lower "
+            "folds.max_distance or set folds.groups: labels."
         )
     if labels.value_counts().max() < count:
         raise InputError(

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
+from liveness.errors import InputError
 from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
 from liveness.preprocessing import canonical, model_input, sample_times
@@ -132,6 +133,8 @@ class FrameStore:
 
     def sample(self, count: int, size: int) -> np.ndarray:
         """Return up to `count` frames spread evenly over the store, as uint8 inputs [n, size, size, 3]."""
+        if not len(self):
+            raise InputError("no video has a readable frame to compare engines on; see the log of extract.")
         rows = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int))
         return np.stack([model_input(self.image(row), size) for row in rows])
 

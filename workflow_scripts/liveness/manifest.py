@@ -17,7 +17,20 @@ from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
 from liveness.video import probe, unreadable
 
-EXTENSIONS = {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".3gp"}
+EXTENSIONS = {
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".avi",
+    ".webm",
+    ".mkv",
+    ".3gp",
+    ".mpg",
+    ".mts",
+    ".m2ts",
+    ".wmv",
+    ".flv",
+}
 
 # How videos begin whatever they are called: Matroska and WebM, Flash, MPEG programme stream, ASF.
 MAGIC = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
@@ -140,12 +153,13 @@ def _is_video(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            head = file.read(12)
+            head = file.read(189)
     except OSError:
         return False
     if head[4:8] in BOXES:
         return head[8:12] not in NO_VIDEO_BRANDS
-    return head.startswith(MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+    transport_stream = len(head) == 189 and head[0] == head[188] == 0x47
+    return transport_stream or head.startswith(MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
 
 
 def _stat(folder: Path, fname: str) -> File:

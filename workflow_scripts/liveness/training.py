@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
@@ -81,6 +82,11 @@ class Classifier(lightning.LightningModule):
         videos, probabilities = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
         self.seen.clear()
         scores = pd.Series(probabilities.numpy()).groupby(videos.numpy()).mean()
+        if not np.isfinite(scores).all():
+            raise InputError(
+                f"the network gives no numbers after epoch {self.current_epoch}; lower training.lr, or set "
+                "training.precision: fp32."
+            )
         self.log("val_loss", float(log_loss(self.targets, scores, labels=[0, 1])), prog_bar=True)
         if len(set(self.targets)) == 2:
             # not our own metrics: a correction of theirs must not retrain anything
@@ -146,7 +152,7 @@ def fine_tune(
     for name, frames in (("training", train_set), ("validation", val_set)):
         if not len(frames):
             raise InputError(
-                f"no {name} video of this fold has a stored frame; see results/unreadable.csv and the folds."
+                f"no {name} video of this fold has a stored frame; see results/folds/leakage.json."
             )
 
     # Forked workers: the others would run the calling script again, which has no __main__ guard.

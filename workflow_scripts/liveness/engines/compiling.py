@@ -8,7 +8,7 @@ from pathlib import Path
 
 from liveness.engines.backends import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions
 from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, Backend
-from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, sha256, write_metadata
+from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, write_metadata
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import (
     DEFAULT_LIMIT,
@@ -20,6 +20,7 @@ from liveness.engines.parity import (
     write_sample,
 )
 from liveness.errors import InputError
+from liveness.outputs import sha256
 
 log = logging.getLogger(__name__)
 

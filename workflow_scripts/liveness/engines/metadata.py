@@ -1,7 +1,6 @@
 """The passport of an engine: what it is, what it was built from, and digests of its files."""
 
 import dataclasses
-import hashlib
 import json
 import types
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from liveness.engines.backends import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
 from liveness.engines.parity import Parity
 from liveness.errors import InputError
-from liveness.outputs import whole
+from liveness.outputs import sha256, whole
 
 PENDING = "pending"
 
@@ -48,12 +47,6 @@ class EngineMetadata:
     files: dict[str, str]
     parity_limit: float
     parity: Parity | None
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def engine_stem(metadata_path: str | Path) -> Path:
