@@ -19,7 +19,7 @@ include: "rules/evaluation.smk"
 
 
 onerror:
-    print(*failures(Path(log)), sep="\n", file=sys.stderr)
+    print(*failures(*map(Path, log)), sep="\n", file=sys.stderr)
 
 
 rule all:

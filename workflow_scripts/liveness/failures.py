@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 
-def failures(run_log: Path) -> list[str]:
-    """One line per failed rule in Snakemake's log of a run: what its jobs logged as errors, or where to look.
+def failures(*run_logs: Path) -> list[str]:
+    """One line per failed rule in Snakemake's logs of a run: what its jobs logged as errors, or where to look.
 
     Snakemake prints some thirty lines about a failed job after the job's own sentence.
     """
-    text = run_log.read_text(encoding="utf-8")
+    text = "\n".join(log.read_text(encoding="utf-8") for log in run_logs if log.is_file())
     failed = re.findall(r"^Error in rule (\w+):.*?^    log: (\S+)", text, re.DOTALL | re.MULTILINE)
     return [f"{name} failed: {_sentences(Path(log)) or f'see {log}'}" for name, log in dict.fromkeys(failed)]
 
