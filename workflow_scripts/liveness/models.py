@@ -63,6 +63,11 @@ def create(
             f"{config.hf_hub_id or config.url} "
             "on a machine with a network and name the file in models.<name>.pretrained."
         ) from None
+    head = module.get_classifier()  # type: ignore[operator]
+    if isinstance(head, torch.nn.Linear):
+        # timm draws EfficientNet's from +-1/sqrt(classes): with two classes its first answers are sure and wrong
+        torch.nn.init.trunc_normal_(head.weight, std=0.02)
+        torch.nn.init.zeros_(head.bias)
     if isinstance(pretrained, str):
         _load_backbone(module, pretrained)
     mean, std = (cast(Normalisation, tuple(values)) for values in (config.mean, config.std))
