@@ -65,7 +65,7 @@ def create(
         ) from None
     head = module.get_classifier()  # type: ignore[operator]
     if isinstance(head, torch.nn.Linear):
-        # timm draws EfficientNet's from +-1/sqrt(classes): with two classes its first answers are sure and wrong
+        # timm draws EfficientNet's from +-1/sqrt(classes): of two classes it is sure before it has seen any
         torch.nn.init.trunc_normal_(head.weight, std=0.02)
         torch.nn.init.zeros_(head.bias)
     if isinstance(pretrained, str):
