@@ -1,7 +1,24 @@
 """The one definition of what happens to a frame between the decoder and the model."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+
+Box = tuple[float, float, float, float]
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """One way of looking at a frame at test time: a part of it, mirrored or not.
+
+    `box` is (left, top, right, bottom) in fractions of the frame.
+    """
+
+    box: Box = WHOLE
+    hflip: bool = False
+    vflip: bool = False
 
 
 def sample_times(duration: float, count: int, window: tuple[float, float]) -> np.ndarray:
@@ -25,6 +42,13 @@ def canonical(image: np.ndarray, short_side: int) -> np.ndarray:
     if scale >= 1:
         return image
     return cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+
+
+def part(image: np.ndarray, box: Box) -> np.ndarray:
+    """The part of a uint8 RGB image [H, W, 3] inside `box`, to the nearest pixel; not a copy."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = box
+    return image[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
 
 
 def model_input(image: np.ndarray, size: int) -> np.ndarray:

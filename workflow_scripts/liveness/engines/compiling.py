@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from liveness.engines.backends import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions
-from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, Backend
+from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, Backend, BuildOptions
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, write_metadata
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import (
@@ -35,6 +35,7 @@ def compile_engine(
     max_batch: int,
     parity_limit: float = DEFAULT_LIMIT,
     threads: int | None = None,
+    options: BuildOptions | None = None,
 ) -> EngineMetadata:
     """Build an engine, hold it against its PyTorch model, and write `stem` + engine_suffixes(backend).
 
@@ -48,13 +49,15 @@ def compile_engine(
         max_batch: largest batch of the engine's profile.
         parity_limit: largest difference in probability that passes.
         threads: CPU threads for the gate; None leaves the back end's default.
+        options: how TensorRT builds; None for its defaults.
 
     Raises:
         InputError: an unknown back end or precision, one that this machine lacks, or a failing build.
         ParityError: the asked precision, or with auto every one, failed the gate. No file is written then.
     """
     stem = Path(stem)
-    library = open_backend(backend)
+    options = options or BuildOptions()
+    library = open_backend(backend, stem=stem, options=options)
     candidates = _candidates(library, backend, precision)
     stem.parent.mkdir(parents=True, exist_ok=True)
     for candidate in candidates:
@@ -71,6 +74,7 @@ def compile_engine(
                 reference=reference,
                 max_batch=max_batch,
                 parity_limit=parity_limit,
+                options=options,
             )
             if metadata.target == AHEAD_OF_TIME:
                 log.info("%s: built in %s; parity is pending until it is loaded on a GPU", stem, candidate)
@@ -113,6 +117,7 @@ def _build(
     reference: ReferenceSample,
     max_batch: int,
     parity_limit: float,
+    options: BuildOptions,
 ) -> EngineMetadata:
     """Write the engine's files and its sample; return their metadata with parity pending."""
     image_size = reference.frames.shape[1]
@@ -123,6 +128,7 @@ def _build(
         backend_version=library.version,
         precision=precision,
         target=library.target,
+        version_compatible=options.version_compatible,
         min_batch=1,
         opt_batch=max_batch,
         max_batch=max_batch,

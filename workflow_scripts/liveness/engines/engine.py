@@ -1,6 +1,7 @@
 """What every back end offers: a `Backend` builds engines and opens them, an `Engine` scores pixels."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,6 +14,16 @@ INPUT_NAME = "pixels"
 OUTPUT_NAME = "probability"
 # the target of an engine that was built where it cannot run
 AHEAD_OF_TIME = "ahead of time"
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How TensorRT builds; config.yaml explains each under engine.tensorrt. Others have no use for it."""
+
+    optimization_level: int = 3
+    workspace_mib: int = 0
+    hardware_compatible: bool = False
+    version_compatible: bool = False
 
 
 class Engine(ABC):

@@ -29,9 +29,9 @@ def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Eng
     """
     path = Path(metadata_path)
     metadata = read_metadata(path)
-    backend = open_backend(metadata.backend)
-    _check_version(metadata, backend.version, path)
     stem = engine_stem(path)
+    backend = open_backend(metadata.backend, stem=stem)
+    _check_version(metadata, backend.version, path)
     engine = backend.open(
         stem,
         precision=metadata.precision,
@@ -51,9 +51,10 @@ def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Eng
 
 
 def _check_version(metadata: EngineMetadata, version: str, path: Path) -> None:
-    """TensorRT's engines are native code for one version: refuse another major version without trying."""
+    """TensorRT's engines are native code for one version, unless built to last: refuse another major one."""
     built_with, here = metadata.backend_version.split(".")[0], version.split(".")[0]
-    if metadata.backend.startswith("tensorrt") and built_with != here:
+    native = metadata.backend.startswith("tensorrt") and not metadata.version_compatible
+    if native and built_with != here:
         raise InputError(
             f"{path}: was built with {metadata.backend} {metadata.backend_version}, but {version} is "
             "installed; compile the engine again with that version"

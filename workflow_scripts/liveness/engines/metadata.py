@@ -24,6 +24,7 @@ class EngineMetadata:
         backend_version: of the library that built the engine.
         precision: what the engine computes in, one of PRECISIONS.
         target: the processor that it was built and checked on, or "ahead of time".
+        version_compatible: other major versions of the library may open it.
         min_batch, opt_batch, max_batch: the profile that it was built for, in frames.
         image_size: S in pixels.
         input_name, output_name: of the graph: uint8 [n, S, S, 3] and float32 [n].
@@ -37,6 +38,7 @@ class EngineMetadata:
     backend_version: str
     precision: str
     target: str
+    version_compatible: bool
     min_batch: int
     opt_batch: int
     max_batch: int

@@ -1,12 +1,22 @@
 """From a back end's name to the library behind it, imported only when it is asked for."""
 
+from pathlib import Path
+
 from liveness.engines.backends import BACKENDS
-from liveness.engines.engine import Backend
+from liveness.engines.engine import Backend, BuildOptions
 from liveness.errors import InputError
 
+# beside the engines of one model
+CACHE_FOLDER = ".cache"
 
-def open_backend(name: str) -> Backend:
+
+def open_backend(name: str, *, stem: Path | None = None, options: BuildOptions | None = None) -> Backend:
     """The back end of that name. Imports this one's libraries and no other's.
+
+    Args:
+        name: one of BACKENDS.
+        stem: of an engine; what the library learns for next time is kept in a folder beside it.
+        options: for building.
 
     Raises:
         InputError: the name is unknown, or the back end is not installed.
@@ -19,7 +29,8 @@ def open_backend(name: str) -> Backend:
         case "tensorrt" | "tensorrt_rtx":
             from liveness.engines.tensorrt_engine import TensorRtBackend
 
-            return TensorRtBackend(name)
+            cache = None if stem is None else stem.parent / CACHE_FOLDER
+            return TensorRtBackend(name, cache=cache, options=options)
         case "torch":
             from liveness.engines.torch_engine import TorchBackend
 

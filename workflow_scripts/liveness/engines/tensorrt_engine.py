@@ -4,18 +4,21 @@ The libraries differ in names only; what one of them lacks is looked up with has
 """
 
 import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, Engine
+from liveness.engines.cuda import active_context, driver, gpu_name
+from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, BuildOptions, Engine
 from liveness.engines.metadata import engine_file
 from liveness.errors import InputError
 from liveness.outputs import whole
+
+log = logging.getLogger(__name__)
 
 _EXTRAS = {"tensorrt": "gpu", "tensorrt_rtx": "rtx"}
 
@@ -30,32 +33,42 @@ def _import_tensorrt(name: str) -> Any:
         ) from None
 
 
-def _cuda() -> Any:
-    """pycuda's driver, with the primary context of the GPU (the one that torch uses too) made ready."""
-    try:
-        import pycuda.autoprimaryctx
-        import pycuda.driver
-    except ImportError as error:
-        raise InputError(
-            f"running TensorRT engines needs pycuda and the NVIDIA driver ({error}); "
-            "install pycuda on a machine with a GPU: pip install '.[gpu]'"
-        ) from None
-    except Exception as error:  # pycuda raises classes of a module that may not be importable
-        raise InputError(
-            f"running TensorRT engines needs an NVIDIA GPU, and CUDA finds none ({error})"
-        ) from None
-    return pycuda.driver
+def _logger(trt: Any) -> Any:
+    """The library's messages as log records, so that they reach the rule's log."""
+    severity = trt.ILogger.Severity
+    levels = {
+        severity.INTERNAL_ERROR: logging.ERROR,
+        severity.ERROR: logging.ERROR,
+        severity.WARNING: logging.WARNING,
+        severity.INFO: logging.INFO,
+        severity.VERBOSE: logging.DEBUG,
+    }
+
+    class Logger(trt.ILogger):
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            log.log(levels[severity], "%s: %s", trt.__name__, message)
+
+    return Logger()
 
 
 class TensorRtBackend:
-    """`tensorrt` or `tensorrt_rtx`, whichever is named."""
+    """`tensorrt` or `tensorrt_rtx`, whichever is named.
+
+    What the library learns about a GPU and would learn again (times of kernels, or compiled kernels) is kept
+    in files of the folder `cache`, one for each version and GPU; losing them costs time only.
+    """
 
     precisions = supported = ("fp16", "fp32")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, cache: Path | None = None, options: BuildOptions | None = None) -> None:
         self._name = name
+        self._cache = cache
+        self._options = options or BuildOptions()
         self._trt = _import_tensorrt(name)
-        self._logger = self._trt.Logger(self._trt.Logger.ERROR)
+        self._logger = _logger(self._trt)
 
     @property
     def version(self) -> str:
@@ -64,21 +77,20 @@ class TensorRtBackend:
     @property
     def target(self) -> str:
         try:
-            device = _cuda().Device(0)
+            return gpu_name()
         except InputError:
             return AHEAD_OF_TIME
-        major, minor = device.compute_capability()
-        return f"{device.name()} (compute capability {major}.{minor})"
 
     def build(self, source: Path, stem: Path, *, image_size: int, max_batch: int) -> None:
         """Write `stem`.plan for batches of 1 to max_batch, tuned for max_batch.
 
         Raises:
-            InputError: there is no GPU and the library needs one, or the ONNX file cannot be parsed or built.
+            InputError: there is no GPU and the library needs one, it lacks one of the options here, or the
+                ONNX file cannot be parsed or built.
         """
         trt = self._trt
         if self._name == "tensorrt" and self.target == AHEAD_OF_TIME:
-            _cuda()  # says what is missing
+            driver()  # says what is missing
         builder = trt.Builder(self._logger)
         # strongly typed: the precision is that of the ONNX file, the only way that all versions have
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -87,86 +99,211 @@ class TensorRtBackend:
             reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
             raise InputError(f"{source}: {self._name} {self.version} cannot parse it ({reasons})")
         config = builder.create_builder_config()
-        config.clear_flag(
-            trt.BuilderFlag.TF32
-        )  # fp32 is what auto falls back to when fewer bits are not enough
+        # fp32 is what auto falls back to when fewer bits are not enough
+        config.clear_flag(trt.BuilderFlag.TF32)
+        self._apply_options(config)
         shape = (image_size, image_size, 3)
         profile = builder.create_optimization_profile()
         profile.set_shape(INPUT_NAME, (1, *shape), (max_batch, *shape), (max_batch, *shape))
         config.add_optimization_profile(profile)
+        measured = self._use_timing_cache(config)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise InputError(
                 f"{source}: {self._name} {self.version} cannot build an engine from it; its errors are above"
             )
+        if measured is not None:
+            _keep(self._cache_file("times"), bytes(measured.serialize()))
         with whole(engine_file(stem, ".plan")) as temporary:
             temporary.write_bytes(plan)
+
+    def _apply_options(self, config: Any) -> None:
+        trt, options = self._trt, self._options
+        config.builder_optimization_level = options.optimization_level
+        if options.workspace_mib:
+            config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
+        if options.hardware_compatible:
+            config.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
+            # read back: TensorRT-RTX has the attribute and ignores it
+            if config.hardware_compatibility_level != trt.HardwareCompatibilityLevel.AMPERE_PLUS:
+                raise InputError(
+                    f"engine.tensorrt.hardware_compatible is true, which {self._name} {self.version} cannot "
+                    "build; set it to false, and engine.target to build for each kind of GPU"
+                )
+        if options.version_compatible:
+            if self.target == AHEAD_OF_TIME or not hasattr(trt.BuilderFlag, "VERSION_COMPATIBLE"):
+                raise InputError(
+                    f"engine.tensorrt.version_compatible is true, which {self._name} {self.version} cannot "
+                    "build without a GPU; set it to false, or compile where there is one"
+                )
+            config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
+
+    def _use_timing_cache(self, config: Any) -> Any:
+        """The measured times of earlier builds on this kind of GPU; TensorRT-RTX measures nothing."""
+        if hasattr(self._trt, "IRuntimeCache"):
+            return None
+        measured = config.create_timing_cache(_kept(self._cache_file("times")))
+        # False: refuse the cache of another kind of GPU
+        if measured is None or not config.set_timing_cache(measured, False):
+            measured = config.create_timing_cache(b"")
+            config.set_timing_cache(measured, False)
+        return measured
+
+    def _cache_file(self, kind: str) -> Path | None:
+        if self._cache is None:
+            return None
+        return self._cache / re.sub(
+            r"[^\w.]+", "-", f"{kind} {self._name} {self.version} {self.target}"
+        ).strip("-")
 
     def open(
         self, stem: Path, *, precision: str, image_size: int, max_batch: int, threads: int | None
     ) -> "TensorRtEngine":
         """Open `stem`.plan on the GPU; the precision is inside the plan, and `threads` are the CPU's."""
         return TensorRtEngine(
-            self._trt, self._logger, engine_file(stem, ".plan"), image_size=image_size, max_batch=max_batch
+            self._trt,
+            self._logger,
+            engine_file(stem, ".plan"),
+            image_size=image_size,
+            max_batch=max_batch,
+            kernels=self._cache_file(f"kernels {stem.name}"),
         )
 
 
 class TensorRtEngine(Engine):
-    """Scores frames on one stream through page-locked buffers. One thread at a time may call it."""
+    """A plan on the GPU. Called by itself it scores through buffers of its own; an ensemble brings its own.
 
-    def __init__(self, trt: Any, logger: Any, plan: Path, *, image_size: int, max_batch: int) -> None:
+    One thread at a time may use it.
+
+    Attributes:
+        scratch_bytes: device memory that a context computes in.
+        captures_graphs: the library captures CUDA graphs by itself (TensorRT-RTX).
+    """
+
+    def __init__(
+        self, trt: Any, logger: Any, plan: Path, *, image_size: int, max_batch: int, kernels: Path | None
+    ) -> None:
         super().__init__(image_size, max_batch)
-        self._cuda = _cuda()
-        with self._current_context():
+        self._trt = trt
+        self._cuda = driver()
+        self._plan, self._kernels = plan, kernels
+        self._alone: _Alone | None = None
+        with active_context():
             self._runtime = trt.Runtime(logger)
+            # a version-compatible plan brings its own runtime; the metadata's digest vouches for the file
+            self._runtime.engine_host_code_allowed = True
             self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
             if self._engine is None:
-                device = self._cuda.Device(0)
                 raise InputError(
-                    f"{plan}: {trt.__name__} {trt.__version__} refuses it on {device.name()}; an engine "
+                    f"{plan}: {trt.__name__} {trt.__version__} refuses it on {gpu_name()}; an engine "
                     "runs on the kind of GPU and with the version that it was built with: compile again here"
                 )
-            self._context = self._engine.create_execution_context()
-            if self._context is None:
-                raise InputError(
-                    f"{plan}: no room on the GPU for the {self._engine.device_memory_size_v2 >> 20} MiB that "
-                    "it computes in; lower engine.max_batch or free the GPU"
-                )
-            self._stream = self._cuda.Stream()
-            self._host_pixels = self._cuda.pagelocked_empty((max_batch, image_size, image_size, 3), np.uint8)
-            self._host_probability = self._cuda.pagelocked_empty(max_batch, np.float32)
-            self._pixels = self._cuda.mem_alloc(self._host_pixels.nbytes)
-            self._probability = self._cuda.mem_alloc(self._host_probability.nbytes)
-            self._context.set_tensor_address(INPUT_NAME, int(self._pixels))
-            self._context.set_tensor_address(OUTPUT_NAME, int(self._probability))
+            self._configuration, self._cache = self._runtime_configuration()
+        self.scratch_bytes: int = self._engine.device_memory_size_v2
 
-    @contextmanager
-    def _current_context(self) -> Iterator[None]:
-        """A thread other than the importing one has no active CUDA context: enter it for each use."""
-        from pycuda.autoprimaryctx import context
+    def _runtime_configuration(self) -> tuple[Any, Any]:
+        """How contexts are made, and TensorRT-RTX's cache of kernels that it compiles for this GPU."""
+        if not hasattr(self._engine, "create_runtime_config"):
+            return None, None
+        configuration, cache = self._engine.create_runtime_config(), None
+        configuration.set_execution_context_allocation_strategy(
+            self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        )
+        if hasattr(configuration, "create_runtime_cache"):
+            cache = configuration.create_runtime_cache()
+            if kept := _kept(self._kernels):
+                cache.deserialize(kept)  # refuses what is broken or another GPU's
+            configuration.set_runtime_cache(cache)
+        if hasattr(configuration, "cuda_graph_strategy"):
+            configuration.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        return configuration, cache
 
-        context.push()
-        try:
-            yield
-        finally:
-            context.pop()
+    @property
+    def captures_graphs(self) -> bool:
+        return hasattr(self._configuration, "cuda_graph_strategy")
+
+    def context(self, scratch: tuple[int, int], pixels: int, probability: int) -> Any:
+        """A context that computes in `scratch` (device address and bytes, at least scratch_bytes).
+
+        `pixels` and `probability` are the addresses of uint8 [max_batch, S, S, 3] and float32 [max_batch].
+        Contexts may share all three as long as one at a time is at work.
+        """
+        how = self._configuration or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = self._engine.create_execution_context(how)
+        if context is None:
+            raise InputError(
+                f"{self._plan}: the GPU has no room for a context of this engine; lower engine.max_batch or "
+                "free the GPU"
+            )
+        context.set_device_memory(*scratch)
+        context.set_tensor_address(INPUT_NAME, pixels)
+        context.set_tensor_address(OUTPUT_NAME, probability)
+        return context
+
+    def enqueue(self, context: Any, n: int, stream: Any) -> None:
+        """Put the scoring of the first n frames onto the stream."""
+        context.set_input_shape(INPUT_NAME, (n, self.image_size, self.image_size, 3))
+        if not context.execute_async_v3(stream.handle):
+            raise RuntimeError(f"{self._plan}: TensorRT could not run the engine; its errors are above")
 
     def _score(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         n = len(frames)
-        with self._current_context():
-            self._host_pixels[:n] = frames
-            self._cuda.memcpy_htod_async(self._pixels, self._host_pixels[:n], self._stream)
-            self._context.set_input_shape(INPUT_NAME, frames.shape)
-            if not self._context.execute_async_v3(self._stream.handle):
-                raise RuntimeError("TensorRT could not run the engine; its errors are above")
-            self._cuda.memcpy_dtoh_async(self._host_probability[:n], self._probability, self._stream)
-            self._stream.synchronize()
-        return self._host_probability[:n]
+        with active_context():
+            if self._alone is None:
+                self._alone = _Alone(self, self._cuda)
+            own = self._alone
+            own.host_pixels[:n] = frames
+            self._cuda.memcpy_htod_async(own.pixels, own.host_pixels[:n], own.stream)
+            self.enqueue(own.context, n, own.stream)
+            self._cuda.memcpy_dtoh_async(own.host_probability[:n], own.probability, own.stream)
+            own.stream.synchronize()
+        return own.host_probability[:n]
+
+    def free_buffers(self) -> None:
+        """Free what the engine holds to be called by itself; a later call takes it again."""
+        if self._alone is not None:
+            with active_context():
+                self._alone.close()
+            self._alone = None
 
     def close(self) -> None:
-        """Free the GPU's memory, dependants first."""
-        with self._current_context():
-            del self._context, self._engine, self._runtime
-            self._pixels.free()
-            self._probability.free()
-            del self._host_pixels, self._host_probability, self._stream
+        """Free the GPU's memory, dependants first, and keep the kernels that were compiled meanwhile."""
+        self.free_buffers()
+        with active_context():
+            if self._cache is not None:
+                _keep(self._kernels, bytes(self._cache.serialize()))
+            del self._configuration, self._cache, self._engine, self._runtime
+
+
+class _Alone:
+    """The context, stream and buffers of an engine that is called by itself. The CUDA context is active."""
+
+    def __init__(self, engine: TensorRtEngine, cuda: Any) -> None:
+        side, n = engine.image_size, engine.max_batch
+        self.stream = cuda.Stream()
+        self.host_pixels = cuda.pagelocked_empty((n, side, side, 3), np.uint8)
+        self.host_probability = cuda.pagelocked_empty(n, np.float32)
+        self.pixels = cuda.mem_alloc(self.host_pixels.nbytes)
+        self.probability = cuda.mem_alloc(self.host_probability.nbytes)
+        self._scratch = cuda.mem_alloc(max(engine.scratch_bytes, 1))
+        self.context = engine.context(
+            (int(self._scratch), engine.scratch_bytes), int(self.pixels), int(self.probability)
+        )
+
+    def close(self) -> None:
+        del self.context
+        for buffer in (self.pixels, self.probability, self._scratch):
+            buffer.free()
+        del self.host_pixels, self.host_probability, self.stream
+
+
+def _kept(path: Path | None) -> bytes:
+    """What an earlier run kept; nothing where there is none."""
+    return path.read_bytes() if path is not None and path.is_file() else b""
+
+
+def _keep(path: Path | None, content: bytes) -> None:
+    """Keep it for later runs. Of two jobs that write at once the last one wins: no result depends on it."""
+    if path is not None and content != _kept(path):
+        with whole(path) as temporary:
+            temporary.write_bytes(content)
