@@ -46,7 +46,7 @@ BACKEND = config["engine"]["backend"]
 MANIFEST = "results/manifest/{split}/{shard}.csv"
 FRAMES = "results/frames/{split}/{shard}.arrow"
 FOLDS = "results/folds/folds.csv"
-UNREADABLE = "results/scores/{split}/{shard}.unreadable.csv"
+SCORED_VIDEOS = "results/scores/{split}/{shard}.videos.csv"
 WEIGHTS = "results/weights/{model}/{fold}.safetensors"
 # What an engine is built from: ONNX, or for the torch back end a checkpoint.
 SOURCES = [
@@ -79,6 +79,13 @@ def source_digest(script):
 def shard_manifest(wildcards):
     """The shard's manifest, through the checkpoint."""
     return checkpoints.manifest.get(split=wildcards.split).output[int(wildcards.shard)]
+
+
+def frames_params(*without):
+    """A params function: what decides on frames, which the decoder's hardware does not."""
+    return lambda wildcards: {
+        key: value for key, value in config["frames"].items() if key not in ("nvdec", *without)
+    }
 
 
 def after_manifest(split):

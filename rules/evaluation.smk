@@ -17,6 +17,7 @@ rule evaluate:
     params:
         weights=lookup("ensemble/weights", within=config),
         aggregate=lookup("inference/aggregate", within=config),
+        top_k=lookup("inference/top_k", within=config),
         supplied=[name for name, model in config["models"].items() if model["weights"]],
         code=source_digest("evaluate.py"),
     script:

@@ -14,7 +14,7 @@ rule extract:
         "../envs/data.yaml"
     params:
         videos=lambda wildcards: DATA[wildcards.split]["videos"],
-        frames=lookup("frames", within=config),
+        frames=frames_params(),
         code=source_digest("extract.py"),
     script:
         "../workflow_scripts/extract.py"

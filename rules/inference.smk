@@ -11,7 +11,8 @@ rule predict:
         folds=folds_of_training_videos,
     output:
         scores=SCORES,
-        unreadable=UNREADABLE,
+        videos=SCORED_VIDEOS,
+        stages="results/scores/{split}/{shard}.stages.csv",
     log:
         "results/logs/predict/{split}/{shard}.log",
     benchmark:
@@ -22,8 +23,10 @@ rule predict:
         videos=lambda wildcards: DATA[wildcards.split]["videos"],
         members=all_members(),
         # quality is of stored frames only
-        frames={key: config["frames"][key] for key in ("count", "window", "short_side")},
+        frames=frames_params("quality"),
         first=lookup("inference/frames", within=config),
+        views=lookup("inference/views", within=config),
+        crop_side=lookup("inference/crop_side", within=config),
         code=source_digest("predict.py"),
     script:
         "../workflow_scripts/predict.py"
@@ -35,11 +38,12 @@ rule submit:
         after_manifest(PARITY_SPLIT),
         manifests=expand(MANIFEST, split="test", shard=SHARDS),
         scores=expand(SCORES, split="test", shard=SHARDS),
-        unreadable=expand(UNREADABLE, split="test", shard=SHARDS),
+        videos=expand(SCORED_VIDEOS, split="test", shard=SHARDS),
         rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
     output:
         submission=SUBMISSION,
         unreadable="results/unreadable.csv",
+        times="results/time_submission.csv",
     log:
         "results/logs/submit.log",
     benchmark:
@@ -49,6 +53,7 @@ rule submit:
     params:
         weights=lookup("ensemble/weights", within=config),
         aggregate=lookup("inference/aggregate", within=config),
+        top_k=lookup("inference/top_k", within=config),
         fallback_score=lookup("inference/fallback_score", within=config),
         max_unreadable=lookup("inference/max_unreadable", within=config),
         code=source_digest("submit.py"),

@@ -21,7 +21,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What needs the finished run is one group, which starts first since it takes longest; every other file is a
     group of its own.
     """
+    gpu = Path("/dev/nvidiactl").exists()
     for item in items:
+        if not gpu and item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="there is no NVIDIA GPU"))
         fixtures: list[str] = getattr(item, "fixturenames", [])
         group = "finished run" if "finished" in fixtures else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))

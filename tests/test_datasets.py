@@ -7,7 +7,7 @@ import torch
 
 from clips import numbered, write_clip
 from liveness.datasets import EpochSampler, TrainingFrames, ValidationFrames
-from liveness.frames import FrameStore, extract
+from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.preprocessing import model_input
 
@@ -22,7 +22,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
     output = folder / "0.arrow"
     manifest = read_manifest([folder / "0.csv"])
-    extract(manifest, folder, output, 4, (0.0, 1.0), short_side=96, quality=95, workers=1)
+    extract(manifest, folder, output, Sampling(4, (0.0, 1.0), short_side=96), quality=95, workers=1)
     return FrameStore([output])
 
 

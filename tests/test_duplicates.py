@@ -16,7 +16,7 @@ from clips import write_clip
 from liveness import duplicates
 from liveness.duplicates import HASH_BITS, frame_hash, hash_frames, near_duplicates
 from liveness.folds import merge_groups
-from liveness.frames import FrameStore, decode_jpeg, encode_jpeg, extract
+from liveness.frames import FrameStore, Sampling, decode_jpeg, encode_jpeg, extract
 from liveness.manifest import build_manifest, read_manifest
 
 DATA = Path(__file__).parents[2] / "shared/data"
@@ -107,7 +107,14 @@ def test_the_search_finds_what_comparing_all_pairs_finds(
 
 def extracted(folder: Path, work: Path, count: int) -> FrameStore:
     build_manifest(folder, [work / "0.csv"], work / "cache.csv", workers=2)
-    extract(read_manifest([work / "0.csv"]), folder, work / "0.arrow", count, (0.0, 1.0), 64, 95, workers=2)
+    extract(
+        read_manifest([work / "0.csv"]),
+        folder,
+        work / "0.arrow",
+        Sampling(count, (0.0, 1.0), 64),
+        95,
+        workers=2,
+    )
     return FrameStore([work / "0.arrow"])
 
 

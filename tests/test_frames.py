@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import number, numbered, write_clip
-from liveness.frames import FrameStore, decode_jpeg, encode_jpeg, extract, read_video
+from liveness.frames import FrameStore, Sampling, decode_jpeg, encode_jpeg, extract, read_video
 from liveness.manifest import build_manifest, read_manifest
 from liveness.preprocessing import model_input, sample_times
 
-COUNT, WINDOW, SHORT_SIDE = 3, (0.2, 1.0), 48
+COUNT, WINDOW = 3, (0.2, 1.0)
+SAMPLING = Sampling(COUNT, WINDOW, short_side=48)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def extract_all(
 ) -> list[Path]:
     outputs = [work / f"{path.stem}.arrow" for path in manifests]
     for path, output in zip(manifests, outputs, strict=True):
-        extract(read_manifest([path]), folder, output, COUNT, WINDOW, SHORT_SIDE, quality, workers)
+        extract(read_manifest([path]), folder, output, SAMPLING, quality, workers)
     return outputs
 
 
@@ -50,7 +52,7 @@ def shards(folder: Path, manifests: list[Path], tmp_path_factory: pytest.TempPat
 
 
 def test_the_live_path_gives_the_sampled_frames_upright(folder: Path) -> None:
-    images, times = read_video(folder / "5.mp4", 2.5, COUNT, WINDOW, SHORT_SIDE)
+    images, times = read_video(folder / "5.mp4", 2.5, SAMPLING)
     expected = [int(time * 10 + 1e-6) for time in sample_times(2.5, COUNT, WINDOW)]
     assert [number(image) for image in images] == expected
     np.testing.assert_allclose(times, np.array(expected) / 10, atol=1e-3)
@@ -58,8 +60,8 @@ def test_the_live_path_gives_the_sampled_frames_upright(folder: Path) -> None:
 
 
 def test_the_live_path_can_stop_early(folder: Path) -> None:
-    every, times = read_video(folder / "5.mp4", 2.5, COUNT, WINDOW, SHORT_SIDE)
-    first, first_times = read_video(folder / "5.mp4", 2.5, COUNT, WINDOW, SHORT_SIDE, first=2)
+    every, times = read_video(folder / "5.mp4", 2.5, SAMPLING)
+    first, first_times = read_video(folder / "5.mp4", 2.5, replace(SAMPLING, first=2))
     assert len(first) == 2
     assert all((one == other).all() for one, other in zip(first, every, strict=False))
     assert (first_times == times[:2]).all()
@@ -79,7 +81,7 @@ def test_every_readable_video_has_its_frames_in_the_manifests_order(
 def test_stored_frames_are_the_live_ones(shards: list[Path], folder: Path, manifests: list[Path]) -> None:
     store = FrameStore(shards)
     for video in read_manifest(manifests).query("readable").itertuples():
-        images, times = read_video(folder / video.fname, video.duration, COUNT, WINDOW, SHORT_SIDE)
+        images, times = read_video(folder / video.fname, video.duration, SAMPLING)
         rows = store.rows(video.fname)
         assert store.times[rows].tolist() == times.tolist()
         for row, image in zip(rows, images, strict=True):
@@ -96,7 +98,7 @@ def test_unreadable_videos_are_remembered_with_the_reason(
 
     gone = read_manifest(manifests).query("fname == '3.mp4'").assign(fname="gone.mp4")
     with caplog.at_level(logging.WARNING):
-        extract(gone, folder, tmp_path / "gone.arrow", COUNT, WINDOW, SHORT_SIDE, 95, workers=1)
+        extract(gone, folder, tmp_path / "gone.arrow", SAMPLING, 95, workers=1)
     assert "No such file" in FrameStore([tmp_path / "gone.arrow"]).unreadable["gone.mp4"]
     assert "gone.mp4" in caplog.text
 
@@ -110,7 +112,7 @@ def test_files_do_not_depend_on_the_number_of_workers(
 
 def test_a_shard_without_videos_is_a_file_without_frames(manifests: list[Path], tmp_path: Path) -> None:
     nothing = read_manifest(manifests).iloc[:0]
-    extract(nothing, tmp_path, tmp_path / "empty.arrow", COUNT, WINDOW, SHORT_SIDE, 95, workers=1)
+    extract(nothing, tmp_path, tmp_path / "empty.arrow", SAMPLING, 95, workers=1)
     assert len(FrameStore([tmp_path / "empty.arrow"])) == 0
     assert len(FrameStore([])) == 0
 
@@ -166,5 +168,5 @@ def test_a_damaged_frame_says_what_to_do() -> None:
 
 def test_a_manifest_from_code_needs_only_four_columns(folder: Path, tmp_path: Path) -> None:
     manifest = pd.DataFrame({"fname": ["0.mp4"], "duration": [2.0], "readable": [True], "problem": [""]})
-    extract(manifest, folder, tmp_path / "one.arrow", COUNT, WINDOW, SHORT_SIDE, 95, workers=1)
+    extract(manifest, folder, tmp_path / "one.arrow", SAMPLING, 95, workers=1)
     assert len(FrameStore([tmp_path / "one.arrow"])) == COUNT

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.preprocessing import canonical, model_input, sample_times
+from liveness.preprocessing import WHOLE, View, canonical, model_input, part, sample_times, views
 
 sides = st.integers(1, 80)
 
@@ -68,3 +68,29 @@ def test_shrinking_averages_instead_of_aliasing(height: int, width: int) -> None
 def test_an_image_of_the_right_size_is_left_alone() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     assert (model_input(image, 32) == image).all()
+
+
+def test_views_by_name() -> None:
+    assert views(["whole", "whole+hflip", "center+hflip+vflip", "bottom_right"], 0.5) == [
+        View(),
+        View(WHOLE, hflip=True),
+        View((0.25, 0.25, 0.75, 0.75), hflip=True, vflip=True),
+        View((0.5, 0.5, 1.0, 1.0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [
+        ("top_left", (0, 8), (0, 16)),
+        ("bottom_right", (2, 10), (4, 20)),
+        ("top_right", (0, 8), (4, 20)),
+        ("bottom_left", (2, 10), (0, 16)),
+        ("center", (1, 9), (2, 18)),
+        ("whole", (0, 10), (0, 20)),
+    ],
+)
+def test_parts_of_a_frame(name: str, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    frame = np.arange(10 * 20 * 3, dtype=np.uint8).reshape(10, 20, 3)
+    (view,) = views([name], 0.8)
+    assert (part(frame, view.box) == frame[slice(*rows), slice(*columns)]).all()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from liveness.frames import read_video
+from liveness.frames import Sampling, read_video
 from liveness.manifest import read_manifest
 from running import ROOT, SHARED, Run, tiny_config
 
@@ -49,7 +49,7 @@ def test_awkward_files_go_through_manifest_and_prediction(finished: Run, tmp_pat
     assert set(scores.index) == {path.name for path in EDGE.iterdir()}
     assert scores["no_video_stream.mp4"] == 0.5
     frames = {
-        name: read_video(EDGE / name, manifest.loc[name, "duration"], 3, (0.0, 1.0), 96)[0]
+        name: read_video(EDGE / name, manifest.loc[name, "duration"], Sampling(3, (0.0, 1.0), 96))[0]
         for name in ("upright.mp4", "rotated_90.mp4", "rotated_270.mp4")
     }
     for name in ("rotated_90.mp4", "rotated_270.mp4"):

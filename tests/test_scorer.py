@@ -1,5 +1,7 @@
 """Scoring real videos with engines that can be checked by hand: their score is the mean of what they see."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +10,50 @@ import pyarrow as pa
 import pytest
 
 from clips import numbered, write_clip
-from liveness.frames import read_video
-from liveness.preprocessing import model_input
-from liveness.scorer import SCORES, Member, Sampling, Scorer, Video
+from liveness.decoding import Video
+from liveness.engines.engine import Engine
+from liveness.engines.ensemble import Frames, Inputs, SerialEnsemble
+from liveness.errors import InputError
+from liveness.frames import Sampling, read_video
+from liveness.parallel import Workers
+from liveness.preprocessing import View, model_input, part, views
+from liveness.scorer import SCORES, Member, Scorer
+from liveness.throughput import Finished
 
 SAMPLING = Sampling(count=4, window=(0.0, 1.0), short_side=64, first=3)
 
 
-class Brightness:
-    """An engine whose score is a frame's mean brightness; remembers the sizes of its batches."""
+class Brightness(Engine):
+    """Scores the mean brightness of the left half, so that mirroring matters, and counts its batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, image_size: int) -> None:
+        super().__init__(image_size, max_batch=1000)
         self.batches: list[int] = []
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        self.batches.append(len(images))
-        return (images.mean(axis=(1, 2, 3)) / 255).astype(np.float32)
+    def _score(self, frames: np.ndarray) -> np.ndarray:
+        self.batches.append(len(frames))
+        return brightness(frames)
+
+    def close(self) -> None:
+        pass
+
+
+def brightness(frames: np.ndarray) -> np.ndarray:
+    return (frames[:, :, : frames.shape[2] // 2].mean(axis=(1, 2, 3)) / 255).astype(np.float32)
+
+
+class FromFrames(SerialEnsemble):
+    """Takes canonical frames, as a GPU's ensemble does."""
+
+    takes_frames = True
+
+    def submit(self, batch: Inputs | Frames, which: Sequence[int]):  # type: ignore[no-untyped-def]
+        assert not isinstance(batch, Mapping)
+        cuts = {(size, view.box) for size in self.sizes for view in self._views}
+        return super().submit(
+            {(size, box): np.stack([model_input(part(f, box), size) for f in batch]) for size, box in cuts},
+            which,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -35,61 +65,134 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def workers():  # type: ignore[no-untyped-def]
+    with Workers(2) as processes:
+        yield processes
+
+
+Engines = dict[tuple[str, int], Brightness]
+
+
 def run(
-    folder: Path, members: list[Member], videos: list[Video], batch_size: int
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    problems: dict[str, str] = {}
-    scorer = Scorer(members, folder, SAMPLING, batch_size, workers=2)
-    parts = list(scorer.score(videos, lambda video, reason: problems.update({video.fname: reason})))
-    assert sum(finished for finished, _ in parts) == len([v for v in videos if scored(v, members)])
-    return pa.concat_tables([table for _, table in parts]).to_pandas(), problems
+    folder: Path,
+    workers: Workers,
+    engines: Engines,
+    folds: Mapping[str, int | None],
+    batch_size: int,
+    looks: Sequence[View] = (View(),),
+    kind: type[SerialEnsemble] = SerialEnsemble,
+    duration: float | None = 1.0,
+) -> tuple[pd.DataFrame, dict[str, Finished]]:
+    videos = [Video(folder / fname, fname, duration, fold) for fname, fold in folds.items()]
+    with kind(list(engines.values()), looks) as ensemble:
+        members = [Member(*name) for name in engines]
+        parts = list(Scorer(members, ensemble, looks, SAMPLING, workers, batch_size).score(videos))
+    finished = [video for part in parts for video in part.finished]
+    assert len({video.fname for video in finished}) == len(finished)
+    return pa.concat_tables([part.scores for part in parts]).to_pandas(), {v.fname: v for v in finished}
 
 
-def scored(video: Video, members: list[Member]) -> bool:
-    return video.fold is None or any(member.fold == video.fold for member in members)
+SEVEN = {f"{n}.mp4": None for n in range(7)}
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
-def test_every_engine_scores_every_frame_in_batches_that_mix_videos(folder: Path, batch_size: int) -> None:
-    small, large = Brightness(), Brightness()
-    members = [Member("small", 0, 32, small), Member("large", 1, 48, large)]
-    videos = [Video(f"{n}.mp4", 1.0) for n in range(7)]
-    scores, problems = run(folder, members, videos, batch_size)
-    assert not problems
+def test_every_engine_scores_every_frame_in_batches_that_mix_videos(
+    folder: Path, workers: Workers, batch_size: int
+) -> None:
+    engines = {("small", 0): Brightness(32), ("large", 1): Brightness(48)}
+    scores, finished = run(folder, workers, engines, SEVEN, batch_size)
+    assert set(finished) == set(SEVEN)
+    assert not any(video.problem for video in finished.values())
     assert len(scores) == 7 * 3 * 2
+    small, large = engines.values()
     assert small.batches == large.batches
     assert small.batches[:-1] == [batch_size] * (21 // batch_size - (21 % batch_size == 0))
     for row in scores.itertuples():
-        frames, times = read_video(folder / row.fname, 1.0, 4, (0.0, 1.0), 64)
+        frames, times = read_video(folder / row.fname, 1.0, replace(SAMPLING, first=None))
         size = {"small": 32, "large": 48}[row.model]
-        assert row.score == pytest.approx(model_input(frames[row.index], size).mean() / 255, abs=1e-5)
+        expected = brightness(model_input(frames[row.index], size)[None])
+        assert row.score == pytest.approx(expected[0], abs=1e-5)
         assert row.time == times[row.index]
 
 
-def test_held_out_videos_are_scored_by_the_engines_of_their_fold_only(folder: Path) -> None:
-    engines = {name: Brightness() for name in ("a0", "a1", "b0")}
-    members = [
-        Member("a", 0, 32, engines["a0"]),
-        Member("a", 1, 32, engines["a1"]),
-        Member("b", 0, 48, engines["b0"]),
-    ]
-    videos = [Video(f"{n}.mp4", 1.0, fold=n % 3) for n in range(7)]
-    scores, _ = run(folder, members, videos, batch_size=4)
-    folds = {video.fname: video.fold for video in videos}
+def test_the_score_of_a_frame_is_the_mean_over_its_views(folder: Path, workers: Workers) -> None:
+    looks = views(["whole", "whole+hflip", "top_left+vflip", "center"], 0.5)
+    scores, _ = run(folder, workers, {("m", 0): Brightness(32)}, {"1.mp4": None}, 4, looks)
+    frames, _ = read_video(folder / "1.mp4", 1.0, SAMPLING)
+    for row in scores.itertuples():
+        frame = frames[row.index]
+        assert frame.shape == (64, 85, 3)
+        seen = [
+            model_input(frame, 32),
+            model_input(frame, 32)[:, ::-1],
+            model_input(frame[:32, :42], 32)[::-1],
+            model_input(frame[16:48, 21:64], 32),
+        ]
+        assert row.score == pytest.approx(brightness(np.stack(seen)).mean(), abs=1e-5)
+
+
+def test_frames_may_be_cut_by_the_ensemble_itself(folder: Path, workers: Workers) -> None:
+    looks = views(["whole", "bottom_right+hflip"], 0.7)
+    one, other = (
+        run(folder, workers, {("a", 0): Brightness(32), ("b", 0): Brightness(48)}, SEVEN, 5, looks, kind)[0]
+        for kind in (SerialEnsemble, FromFrames)
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_held_out_videos_are_scored_by_the_engines_of_their_fold_only(folder: Path, workers: Workers) -> None:
+    engines = {("a", 0): Brightness(32), ("a", 1): Brightness(32), ("b", 0): Brightness(48)}
+    folds = {f"{n}.mp4": n % 3 for n in range(7)}
+    scores, finished = run(folder, workers, engines, folds, batch_size=4)
     assert all(folds[row.fname] == row.fold for row in scores.itertuples())
     assert set(zip(scores["model"], scores["fold"], strict=True)) == {("a", 0), ("a", 1), ("b", 0)}
-    assert not set(scores["fname"]) & {name for name, fold in folds.items() if fold == 2}
+    assert set(finished) == set(scores["fname"]) == {name for name, fold in folds.items() if fold != 2}
 
 
-def test_a_broken_video_is_told_and_the_others_are_scored(folder: Path) -> None:
-    videos = [Video("0.mp4", 1.0), Video("broken.mp4", 1.0), Video("1.mp4", 1.0)]
-    scores, problems = run(folder, [Member("m", 0, 32, Brightness())], videos, batch_size=4)
+@pytest.mark.parametrize("duration", [1.0, None])
+def test_a_broken_video_is_told_and_the_others_are_scored(
+    folder: Path, workers: Workers, duration: float | None
+) -> None:
+    folds = {"0.mp4": None, "broken.mp4": None, "1.mp4": None}
+    scores, finished = run(folder, workers, {("m", 0): Brightness(32)}, folds, 4, duration=duration)
     assert set(scores["fname"]) == {"0.mp4", "1.mp4"}
-    assert set(problems) == {"broken.mp4"}
-    assert "broken.mp4" in problems["broken.mp4"]
+    assert [fname for fname, video in finished.items() if video.problem] == ["broken.mp4"]
 
 
-def test_tables_have_the_declared_columns(folder: Path) -> None:
-    scorer = Scorer([Member("m", 0, 32, Brightness())], folder, SAMPLING, 8, workers=1)
-    for _, table in scorer.score([Video("0.mp4", 1.0)], lambda *_: None):
-        assert table.schema == SCORES
+def test_what_is_not_probed_before_is_probed_then(folder: Path, workers: Workers) -> None:
+    known, unknown = (
+        run(folder, workers, {("m", 0): Brightness(32)}, SEVEN, 8, duration=duration)[0]
+        for duration in (1.0, None)
+    )
+    # 1.0 s is what these clips of ten frames last
+    pd.testing.assert_frame_equal(known, unknown)
+
+
+def test_the_time_of_a_batch_is_shared_by_its_frames(folder: Path, workers: Workers) -> None:
+    with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
+        scorer = Scorer([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=4)
+        videos = [Video(folder / fname, fname, 1.0) for fname in SEVEN]
+        finished = [video for part in scorer.score(videos) for video in part.finished]
+    for stage in ("decode", "preprocess", "compute"):
+        times = [getattr(video, stage) for video in finished]
+        assert min(times) > 0
+        assert sum(times) == pytest.approx(scorer.seconds[stage])
+
+
+def test_scores_that_are_no_numbers(folder: Path, workers: Workers) -> None:
+    class Broken(Brightness):
+        def _score(self, frames: np.ndarray) -> np.ndarray:
+            return np.full(len(frames), np.nan, np.float32)
+
+    with pytest.raises(
+        InputError, match=r"the engine of m, fold 0 gives scores that are no numbers to 0\.mp4"
+    ):
+        run(folder, workers, {("m", 0): Broken(32)}, SEVEN, 4)
+
+
+def test_tables_have_the_declared_columns(folder: Path, workers: Workers) -> None:
+    with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
+        scorer = Scorer([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=8)
+        for part in scorer.score([Video(folder / "0.mp4", "0.mp4", 1.0)]):
+            assert part.scores.schema == SCORES

@@ -31,6 +31,15 @@ def test_frames_become_one_score_per_video_and_engine(aggregate: str, expected: 
     np.testing.assert_allclose(scores["score"], [0.3, expected, 0.7])
 
 
+@pytest.mark.parametrize(
+    ("aggregate", "top_k", "expected"),
+    [("trimmed", 3, 0.5), ("top_k", 1, 0.0), ("top_k", 2, 0.2), ("top_k", 9, 0.5)],
+)
+def test_aggregates_that_leave_frames_out(aggregate: str, top_k: int, expected: float) -> None:
+    frames = table(*(("v", "a", 0, score) for score in (0.6, 0.0, 0.5, 0.4, 1.0)))
+    assert video_scores(frames, aggregate, top_k)["score"].tolist() == pytest.approx([expected])
+
+
 def test_without_weights_all_engines_count_alike() -> None:
     scores = table(("v", "a", 0, 0.0), ("v", "a", 1, 0.3), ("v", "b", 0, 0.9), ("u", "a", 0, 0.2))
     blended = blend(scores, {})

@@ -15,7 +15,7 @@ import torch
 from clips import write_clip
 from liveness.augmentation import Augmentation
 from liveness.errors import InputError
-from liveness.frames import FrameStore, extract
+from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.models import Checkpoint, create
 from liveness.training import Recipe, fine_tune
@@ -48,7 +48,9 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_clip(folder / f"{n}.mp4", [texture] * 4)
     build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
     manifest = read_manifest([folder / "0.csv"])
-    extract(manifest, folder, folder / "0.arrow", 4, (0.0, 1.0), short_side=64, quality=95, workers=1)
+    extract(
+        manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), quality=95, workers=1
+    )
     return folder / "0.arrow"
 
 

@@ -77,6 +77,29 @@ def test_probe(clips: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_snapping_gives_a_frame_near_the_time_with_exact_pixels(clips: Path, name: str) -> None:
+    times = [0.0, 0.34, 1.55, 2.2, 2.97]
+    exact = read_frames(clips / name, [k / 10 for k in range(30)])
+    for wanted, frame in zip(times, read_frames(clips / name, times, snap_to_reference=True), strict=True):
+        assert number(frame.image) == round(frame.time * 10)
+        assert abs(frame.time - wanted) < 0.4
+        assert (frame.image == exact[round(frame.time * 10)].image).all()
+
+
+def test_snapping_takes_the_nearest_frame_that_others_are_predicted_from(tmp_path: Path) -> None:
+    options = {"bf": "3", "g": "12", "x264-params": "b-pyramid=none:b-adapt=0:scenecut=0"}
+    clip = write_clip(tmp_path / "b.mp4", numbered(30), fps=10, options=options)
+    with av.open(str(clip)) as container:
+        kinds = [av.video.frame.PictureType(frame.pict_type).name for frame in container.decode(video=0)]
+    references = np.flatnonzero([kind != "B" for kind in kinds]) / 10
+    assert len(references) < 12
+    times = np.arange(0, 3, 0.037)
+    got = [frame.time for frame in read_frames(clip, times.tolist(), snap_to_reference=True)]
+    distance = np.abs(times[:, None] - references)
+    np.testing.assert_allclose(np.abs(times - got), distance.min(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_the_frame_for_a_time_is_the_last_one_shown(clips: Path, name: str) -> None:
     """Times lie on frames, between them, before the first and after the last; any order; repeats allowed."""
     times = [0.0, 0.05, 0.1, 1.0, 1.19, 2.9, 99.0, -1.0, 0.5, 0.5]
@@ -249,3 +272,29 @@ def test_importing_decord_leaves_torch_and_cuda_alone() -> None:
         "assert 'libnvblas' not in maps\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is an NVIDIA GPU")
+def test_decoding_on_a_gpu_that_is_not_there(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"frames.nvdec is true, but no NVIDIA GPU decodes here .*; set it to"
+    ):
+        read_frames(clips / "h264.mp4", [0.0], nvdec=True)
+    (tmp_path / "broken.mp4").write_bytes(b"broken")
+    with pytest.raises(VideoError, match="cannot be read as a video"):
+        read_frames(tmp_path / "broken.mp4", [0.0], nvdec=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("snap", [False, True])
+def test_a_gpu_decodes_the_same_frames(clips: Path, name: str, snap: bool) -> None:
+    times = [0.0, 0.95, 2.2, 2.97]
+    for one, other in zip(
+        read_frames(clips / name, times, snap, nvdec=True),
+        read_frames(clips / name, times, snap),
+        strict=True,
+    ):
+        assert one.time == pytest.approx(other.time, abs=1e-3)
+        assert one.image.shape == other.image.shape
+        assert np.abs(one.image.astype(int) - other.image).max() <= 2

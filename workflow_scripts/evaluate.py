@@ -14,7 +14,7 @@ from liveness.submission import video_scores
 start_log(snakemake.log[0])
 params = snakemake.params
 scores = pd.concat(
-    [video_scores(pd.read_parquet(shard), params.aggregate) for shard in snakemake.input.scores]
+    [video_scores(pd.read_parquet(shard), params.aggregate, params.top_k) for shard in snakemake.input.scores]
 )
 metrics = held_out_metrics(scores, read_folds(snakemake.input.folds), params.weights)
 for name, figures in (metrics["models"] | {"the blend": metrics["blend"]}).items():

@@ -2,19 +2,18 @@
 
 from pathlib import Path
 
-from liveness.frames import extract
+from liveness.frames import Sampling, extract
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 
 start_log(snakemake.log[0])
-frames = snakemake.params.frames
+frames = dict(snakemake.params.frames)
+quality, window = frames.pop("quality"), tuple(frames.pop("window"))
 extract(
     read_manifest([snakemake.input.manifest]),
     Path(snakemake.params.videos),
     Path(snakemake.output[0]),
-    count=frames["count"],
-    window=tuple(frames["window"]),
-    short_side=frames["short_side"],
-    quality=frames["quality"],
+    Sampling(window=window, nvdec=snakemake.config["frames"]["nvdec"], **frames),
+    quality,
     workers=snakemake.threads,
 )

@@ -10,15 +10,14 @@ from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.submission import blend, submission_rows, video_scores
+from liveness.throughput import read_videos, times
 
 start_log(snakemake.log[0])
 params = snakemake.params
 scores = pd.concat(
-    [video_scores(pd.read_parquet(shard), params.aggregate) for shard in snakemake.input.scores]
+    [video_scores(pd.read_parquet(shard), params.aggregate, params.top_k) for shard in snakemake.input.scores]
 )
-reasons = pd.concat(
-    [pd.read_csv(shard, dtype=str, keep_default_na=False) for shard in snakemake.input.unreadable]
-)
+videos = read_videos(snakemake.input.videos)
 rows = (
     read_names(snakemake.input.rows[0])
     if snakemake.input.rows
@@ -27,7 +26,7 @@ rows = (
 submission, unreadable = submission_rows(
     rows,
     blend(scores, params.weights),
-    dict(reasons.itertuples(index=False)),
+    videos["problem"][videos["problem"] != ""].to_dict(),
     params.fallback_score,
     params.max_unreadable,
 )
@@ -37,3 +36,5 @@ with whole(snakemake.output.submission) as path:
     submission.to_csv(path, index=False)
 with whole(snakemake.output.unreadable) as path:
     unreadable.to_csv(path, index=False)
+with whole(snakemake.output.times) as path:
+    times(rows, videos).to_csv(path, index=False)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,35 +31,49 @@ UNREADABLE = b"unreadable"
 ROWS_PER_BATCH = 256
 
 
-def read_video(
-    path: str | Path,
-    duration: float,
-    count: int,
-    window: tuple[float, float],
-    short_side: int,
-    first: int | None = None,
-) -> tuple[list[np.ndarray], np.ndarray]:
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames of a video are looked at and in what form; config.yaml explains each value under frames.
+
+    `first` says how many of the `count` frames are wanted; None means all of them. `nvdec` changes no pixel.
+    """
+
+    count: int
+    window: tuple[float, float]
+    short_side: int
+    snap_to_reference: bool = False
+    nvdec: bool = False
+    first: int | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many frames a video gives."""
+        return min(self.first or self.count, self.count)
+
+    def times(self, duration: float) -> np.ndarray:
+        """When a video of `duration` seconds is looked at, float64 [n] in seconds."""
+        return sample_times(duration, self.count, self.window)[: self.first]
+
+
+def read_video(path: str | Path, duration: float, sampling: Sampling) -> tuple[list[np.ndarray], np.ndarray]:
     """Return the sampled frames of a video in canonical form, and when they are shown.
 
     Images are uint8 RGB [H, W, 3] (see `preprocessing.canonical`); times are float64 [n] in seconds.
-    `duration` comes from the manifest. If `first` is given, only that many of the `count` frames are wanted,
-    and decoding stops there.
+    `duration` comes from the manifest. Decoding stops at the last frame wanted.
 
     Raises VideoError if no frame can be decoded.
     """
-    frames = read_frames(path, sample_times(duration, count, window)[:first].tolist())
-    return [canonical(frame.image, short_side) for frame in frames], np.array(
-        [frame.time for frame in frames]
-    )
+    times = sampling.times(duration).tolist()
+    frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
+    images = [canonical(frame.image, sampling.short_side) for frame in frames]
+    return images, np.array([frame.time for frame in frames])
 
 
 def extract(
     manifest: "pd.DataFrame",
     folder: str | Path,
     output: Path,
-    count: int,
-    window: tuple[float, float],
-    short_side: int,
+    sampling: Sampling,
     quality: int,
     workers: int,
 ) -> None:
@@ -73,7 +88,7 @@ def extract(
     )
     readable = manifest[manifest["readable"]]
     videos = list(zip(readable["fname"], readable["duration"], strict=True))
-    encode = partial(_encode_video, Path(folder), count, window, short_side, quality)
+    encode = partial(_encode_video, Path(folder), sampling, quality)
     results = bounded_map(encode, videos, workers, in_flight=8 * workers)
     with whole(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
@@ -160,17 +175,12 @@ def decode_jpeg(buffer: bytes | pa.Buffer) -> np.ndarray:
 
 
 def _encode_video(
-    folder: Path,
-    count: int,
-    window: tuple[float, float],
-    short_side: int,
-    quality: int,
-    video: tuple[str, float],
+    folder: Path, sampling: Sampling, quality: int, video: tuple[str, float]
 ) -> list[tuple[float, bytes]] | str:
     """Return (time, JPEG) of a video's frames, or why there are none."""
     fname, duration = video
     try:
-        images, times = read_video(folder / fname, duration, count, window, short_side)
+        images, times = read_video(folder / fname, duration, sampling)
     except VideoError as error:
         return str(error)
     return [(time, encode_jpeg(image, quality)) for time, image in zip(times.tolist(), images, strict=True)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from loky import ProcessPoolExecutor
 from loky.backend import get_context
@@ -24,39 +24,65 @@ class Crash:
     reason: str
 
 
+class Workers:
+    """Processes that work on one item after another until `close()`; use it as a context manager.
+
+    They are started afresh (loky) and not forked: CUDA may be up, and scripts that Snakemake runs have no
+    `__main__` guard.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = _pool(count)
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], in_flight: int
+    ) -> Iterator[tuple[Item, Result | Crash]]:
+        """Yield (item, function(item)) in the order of `items`.
+
+        At most `in_flight` items are submitted and not yet yielded: a slow consumer holds the workers back,
+        and a slow item delays the others only once the `in_flight - 1` behind it are done. An exception that
+        `function` raises is raised here.
+
+        A C decoder may kill its process (segmentation fault, out of memory). The unfinished items then run
+        again, one at a time in a process of their own, so that only the guilty one becomes a Crash, and the
+        processes start anew. `function` must therefore bear to be run twice on an item.
+        """
+        items = iter(items)
+        window: deque[tuple[Item, Future[Result | Crash]]] = deque()
+        try:
+            while True:
+                for item in islice(items, in_flight - len(window)):
+                    window.append((item, _submit(self._pool, function, item)))
+                if not window:
+                    return
+                if isinstance(window[0][1].exception(), BrokenExecutor):
+                    self.close()
+                    _finish_alone(function, window)
+                    self._pool = _pool(self.count)
+                item, future = window.popleft()
+                yield item, future.result()
+        finally:
+            for _, future in window:
+                future.cancel()
+
+    def close(self) -> None:
+        """Kill the processes, whatever they are at."""
+        self._pool.shutdown(kill_workers=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def bounded_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, in_flight: int
 ) -> Iterator[tuple[Item, Result | Crash]]:
-    """Yield (item, function(item)) in the order of `items`, computed by `workers` processes.
-
-    At most `in_flight` items are submitted and not yet yielded: a slow consumer holds the workers back, and a
-    slow item delays the others only once the `in_flight - 1` behind it are done. An exception that `function`
-    raises is raised here.
-
-    A C decoder may kill its process (segmentation fault, out of memory). The unfinished items then run again,
-    one at a time in a process of their own, so that only the guilty one becomes a Crash, and the pool starts
-    anew. `function` must therefore bear to be run twice on an item.
-
-    Processes are started afresh (loky) and not forked: CUDA may be up, and scripts that Snakemake runs have
-    no `__main__` guard.
-    """
-    items = iter(items)
-    window: deque[tuple[Item, Future[Result | Crash]]] = deque()
-    pool = _pool(workers)
-    try:
-        while True:
-            for item in islice(items, in_flight - len(window)):
-                window.append((item, _submit(pool, function, item)))
-            if not window:
-                return
-            if isinstance(window[0][1].exception(), BrokenExecutor):
-                pool.shutdown(kill_workers=True)
-                _finish_alone(function, window)
-                pool = _pool(workers)
-            item, future = window.popleft()
-            yield item, future.result()
-    finally:
-        pool.shutdown(kill_workers=True)
+    """`Workers.map` by processes that end with it."""
+    with Workers(workers) as processes:
+        yield from processes.map(function, items, in_flight)
 
 
 def _finish_alone(

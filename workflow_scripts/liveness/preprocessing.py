@@ -1,5 +1,6 @@
 """The one definition of what happens to a frame between the decoder and the model."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,21 @@ class View:
     box: Box = WHOLE
     hflip: bool = False
     vflip: bool = False
+
+
+def views(names: Iterable[str], crop: float) -> list[View]:
+    """The views that inference.views names, as `center+hflip`; parts keep the share `crop` of each side."""
+    rest = 1 - crop
+    corners = {
+        "center": (rest / 2, rest / 2),
+        "top_left": (0.0, 0.0),
+        "top_right": (rest, 0.0),
+        "bottom_left": (0.0, rest),
+        "bottom_right": (rest, rest),
+    }
+    boxes = {name: (x, y, x + crop, y + crop) for name, (x, y) in corners.items()} | {"whole": WHOLE}
+    parts = [name.split("+") for name in names]
+    return [View(boxes[part], "hflip" in flips, "vflip" in flips) for part, *flips in parts]
 
 
 def sample_times(duration: float, count: int, window: tuple[float, float]) -> np.ndarray:

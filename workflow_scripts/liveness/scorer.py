@@ -1,19 +1,21 @@
-"""From videos to the scores of their frames: decode workers feed batches that mix videos."""
+"""From videos to the scores of their frames: decoders feed batches that mix videos to engines."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Protocol
+from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
 
+from liveness.decoding import Cut, Decoded, Video, decode
+from liveness.engines.ensemble import Ensemble
 from liveness.errors import InputError
-from liveness.frames import read_video
-from liveness.parallel import Crash, bounded_map
-from liveness.preprocessing import model_input
-from liveness.video import VideoError
+from liveness.frames import Sampling
+from liveness.parallel import Workers
+from liveness.preprocessing import View
+from liveness.throughput import Finished
 
 SCORES = pa.schema(
     [
@@ -27,148 +29,153 @@ SCORES = pa.schema(
 )
 
 
-class Engine(Protocol):
-    """What scoring needs of an engine: uint8 [n, size, size, 3] in, float32 probabilities of live [n] out."""
-
-    def __call__(self, images: np.ndarray) -> np.ndarray: ...
-
-
 @dataclass(frozen=True)
 class Member:
-    """One engine of the ensemble, the fold that its model did not see and the input size that it takes."""
+    """One engine of the ensemble: its model and the fold that this did not see."""
 
     model: str
     fold: int
-    image_size: int
-    engine: Engine
 
 
 @dataclass(frozen=True)
-class Video:
-    """A video to score. `fold` is None where every engine may score it, else the fold that held it out."""
+class Scored:
+    """Scores of frames (a table of SCORES) and the videos that are done with since the last ones."""
 
-    fname: str
-    duration: float
-    fold: int | None = None
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames of a video are scored; config.yaml explains each value."""
-
-    count: int
-    window: tuple[float, float]
-    short_side: int
-    first: int
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Frames of one video as engines take them: per input size uint8 [n, size, size, 3]; times in seconds."""
-
-    times: np.ndarray
-    inputs: dict[int, np.ndarray]
+    scores: pa.Table
+    finished: list[Finished]
 
 
 @dataclass
 class _Batch:
-    """Frames that wait for the same engines."""
+    """Frames that wait for the same engines, and when these were asked and answered."""
 
-    members: list[Member]
+    fold: int | None
     rows: list[tuple[str, int, float]] = field(default_factory=list)
-    inputs: dict[int, list[np.ndarray]] = field(default_factory=dict)
+    inputs: dict[Cut, list[np.ndarray]] = field(default_factory=dict)
+    frames: list[np.ndarray] = field(default_factory=list)
+    submitted: float = 0.0
+    answered: float = 0.0
 
 
 class Scorer:
-    """Scores videos of one folder with the engines of an ensemble.
+    """Scores videos with the engines of an ensemble.
 
-    Memory does not grow with the number of videos: the decoders run at most two batches ahead, and scores
-    leave as soon as a batch is full.
+    Memory does not grow with the number of videos: the decoders run at most two batches ahead of the engines,
+    and scores leave as soon as a batch is computed.
+
+    `seconds` has the time spent by stage so far: decode and preprocess summed over the decoders, compute
+    while the engines had work, and what the ensemble itself counts.
     """
 
     def __init__(
-        self, members: Iterable[Member], folder: Path, sampling: Sampling, batch_size: int, workers: int
+        self,
+        members: Sequence[Member],
+        ensemble: Ensemble,
+        views: Sequence[View],
+        sampling: Sampling,
+        workers: Workers,
+        batch_size: int,
     ) -> None:
-        self.members = list(members)
-        self.folder = folder
-        self.sampling = sampling
-        self.batch_size = batch_size
-        self.workers = workers
+        """`ensemble` has one engine per member, and opened with the same views."""
+        self._members = members
+        self._ensemble = ensemble
+        self._boxes = {view.box for view in views}
+        self._sampling = sampling
+        self._workers = workers
+        self._batch_size = batch_size
+        self._open: dict[str, tuple[Finished, int]] = {}  # videos with frames to come back, and how many
+        self._free = 0.0  # when the engines had answered all
+        self.seconds = {"decode": 0.0, "preprocess": 0.0, "compute": 0.0}
 
-    def score(
-        self, videos: Iterable[Video], on_problem: Callable[[Video, str], None]
-    ) -> Iterator[tuple[int, pa.Table]]:
-        """Yield (videos finished since the last one, table of SCORES) batch by batch.
+    def score(self, videos: Iterable[Video]) -> Iterator[Scored]:
+        """Yield scores batch by batch. A video that cannot be read is finished with a problem.
 
-        `on_problem` is told of each video that cannot be read, with the reason.
+        Raises InputError where an engine gives something other than numbers.
         """
         waiting: dict[int | None, _Batch] = {}
-        finished = 0
+        running: deque[tuple[_Batch, Future[np.ndarray]]] = deque()
         for video, decoded in self._decode(videos):
-            finished += 1
-            if isinstance(decoded, str):
-                on_problem(video, decoded)
+            self.seconds["decode"] += decoded.decode
+            self.seconds["preprocess"] += decoded.preprocess
+            record = Finished(video.fname, decoded.decode, decoded.preprocess, problem=decoded.problem)
+            if decoded.problem:
+                yield Scored(SCORES.empty_table(), [record])
                 continue
-            batch = waiting.setdefault(video.fold, _Batch(self._members_for(video.fold)))
-            for index, time in enumerate(decoded.times):
-                batch.rows.append((video.fname, index, float(time)))
-                for size, images in decoded.inputs.items():
-                    batch.inputs.setdefault(size, []).append(images[index])
-                if len(batch.rows) == self.batch_size:
-                    yield finished, self._run(waiting.pop(video.fold))
-                    finished = 0
-                    batch = waiting.setdefault(video.fold, _Batch(batch.members))
-        for batch in waiting.values():
-            if batch.rows:
-                yield finished, self._run(batch)
-                finished = 0
+            self._open[video.fname] = record, len(decoded.times)
+            for index in range(len(decoded.times)):
+                batch = waiting.setdefault(video.fold, _Batch(video.fold))
+                _add(batch, video.fname, decoded, index)
+                if len(batch.rows) == self._batch_size:
+                    running.append(self._submit(waiting.pop(video.fold)))
+            while running and running[0][1].done():
+                yield self._collect(*running.popleft())
+        running.extend(self._submit(batch) for batch in waiting.values())
+        while running:
+            yield self._collect(*running.popleft())
 
-    def _members_for(self, fold: int | None) -> list[Member]:
-        return [member for member in self.members if fold is None or member.fold == fold]
+    def _decode(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Decoded]]:
+        scorable = (video for video in videos if self._engines(video.fold))
+        ahead = self._workers.count + 2 * -(-self._batch_size // self._sampling.frames)
+        return decode(scorable, self._sampling, self._cuts, self._workers, ahead)
 
-    def _decode(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Decoded | str]]:
-        sizes = {fold: frozenset(m.image_size for m in self._members_for(fold)) for fold in self._folds()}
-        function = partial(_decode_video, folder=self.folder, sampling=self.sampling, sizes=sizes)
-        ahead = self.workers + 2 * -(-self.batch_size // self.sampling.first)
-        scorable = (video for video in videos if video.fold is None or self._members_for(video.fold))
-        for video, result in bounded_map(function, scorable, self.workers, ahead):
-            yield video, result.reason if isinstance(result, Crash) else result
+    def _engines(self, fold: int | None) -> list[int]:
+        """The engines that may score videos of a fold."""
+        return [i for i, member in enumerate(self._members) if fold is None or member.fold == fold]
 
-    def _folds(self) -> set[int | None]:
-        return {None, *(member.fold for member in self.members)}
+    def _cuts(self, video: Video) -> frozenset[Cut] | None:
+        if self._ensemble.takes_frames:
+            return None
+        sizes = {self._ensemble.sizes[engine] for engine in self._engines(video.fold)}
+        return frozenset((size, box) for size in sizes for box in self._boxes)
 
-    @staticmethod
-    def _run(batch: _Batch) -> pa.Table:
-        inputs = {size: np.stack(images) for size, images in batch.inputs.items()}
+    def _submit(self, batch: _Batch) -> tuple[_Batch, Future[np.ndarray]]:
+        inputs: Mapping[Cut, np.ndarray] = {cut: np.stack(images) for cut, images in batch.inputs.items()}
+        images = batch.frames if self._ensemble.takes_frames else inputs
+        batch.submitted = perf_counter()
+        future = self._ensemble.submit(images, self._engines(batch.fold))
+        future.add_done_callback(lambda _: setattr(batch, "answered", perf_counter()))
+        return batch, future
+
+    def _collect(self, batch: _Batch, future: Future[np.ndarray]) -> Scored:
+        scores = future.result()
+        answered = batch.answered or perf_counter()
+        # one batch is computed after the other: this one's turn came when it was there and the last one done
+        seconds = answered - max(batch.submitted, self._free)
+        self._free = answered
+        self.seconds["compute"] += seconds
+        finished = []
+        for fname, _, _ in batch.rows:
+            record, frames = self._open[fname]
+            record.compute += seconds / len(batch.rows)
+            self._open[fname] = record, frames - 1
+            if frames == 1:
+                finished.append(record)
+                del self._open[fname]
+        return Scored(self._table(batch, scores), finished)
+
+    def _table(self, batch: _Batch, scores: np.ndarray) -> pa.Table:
+        columns = [
+            pa.array(column, kind.type)
+            for column, kind in zip(zip(*batch.rows, strict=True), SCORES, strict=False)
+        ]
         tables = []
-        for member in batch.members:
-            scores = member.engine(inputs[member.image_size])
-            if not np.isfinite(scores).all():
+        for engine, probability in zip(self._engines(batch.fold), scores, strict=True):
+            member = self._members[engine]
+            if not np.isfinite(probability).all():
                 raise InputError(
                     f"the engine of {member.model}, fold {member.fold} gives scores that are no numbers to "
                     f"{batch.rows[0][0]} or a video near it; set engine.precision to fp32"
                 )
-            pairs = zip(batch.rows, scores, strict=True)
-            columns = zip(*((*row, member.model, member.fold, score) for row, score in pairs), strict=True)
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, SCORES, strict=True)]
-            tables.append(pa.Table.from_arrays(arrays, schema=SCORES))
+            constants = [
+                pa.repeat(pa.scalar(value, kind), len(batch.rows))
+                for value, kind in ((member.model, pa.string()), (member.fold, pa.int32()))
+            ]
+            tables.append(pa.table([*columns, *constants, pa.array(probability)], schema=SCORES))
         return pa.concat_tables(tables)
 
 
-def _decode_video(
-    video: Video, folder: Path, sampling: Sampling, sizes: Mapping[int | None, frozenset[int]]
-) -> Decoded | str:
-    """Decode in a worker process; only the model inputs travel back, or the reason why there are none."""
-    try:
-        frames, times = read_video(
-            folder / video.fname,
-            video.duration,
-            count=sampling.count,
-            window=sampling.window,
-            short_side=sampling.short_side,
-            first=sampling.first,
-        )
-    except VideoError as error:
-        return str(error)
-    inputs = {size: np.stack([model_input(frame, size) for frame in frames]) for size in sizes[video.fold]}
-    return Decoded(np.asarray(times), inputs)
+def _add(batch: _Batch, fname: str, decoded: Decoded, index: int) -> None:
+    batch.rows.append((fname, index, float(decoded.times[index])))
+    for cut, images in decoded.inputs.items():
+        batch.inputs.setdefault(cut, []).append(images[index])
+    batch.frames += decoded.frames[index : index + 1]

@@ -3,16 +3,28 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from scipy.stats import trim_mean
 
 from liveness.errors import InputError
 
 BlendWeights = Mapping[str, Mapping[int, float]]
 
 
-def video_scores(frame_scores: pd.DataFrame, aggregate: str) -> pd.DataFrame:
-    """Aggregate frames (`mean` or `median`): one row per fname, model and fold, with its score."""
-    keys = ["fname", "model", "fold"]
-    return frame_scores.groupby(keys, sort=True)["score"].agg(aggregate).reset_index()
+def video_scores(frame_scores: pd.DataFrame, aggregate: str, top_k: int = 3) -> pd.DataFrame:
+    """Aggregate frames: one row per fname, model and fold, with its score.
+
+    `aggregate` is mean, median, trimmed (the mean without the highest and the lowest fifth) or top_k (the
+    mean of the `top_k` lowest, or of all where there are fewer).
+    """
+    groups = frame_scores.groupby(["fname", "model", "fold"], sort=True)["score"]
+    match aggregate:
+        case "trimmed":
+            scores = groups.agg(lambda frames: trim_mean(frames, 0.2))
+        case "top_k":
+            scores = groups.agg(lambda frames: frames.nsmallest(top_k).mean())
+        case _:
+            scores = groups.agg(aggregate)
+    return scores.reset_index()
 
 
 def blend(scores: pd.DataFrame, weights: BlendWeights) -> pd.Series:

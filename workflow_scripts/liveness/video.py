@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 
 from liveness.errors import InputError
 
@@ -84,15 +85,24 @@ def unreadable(problem: str) -> Probe:
     return Probe(0.0, 0.0, 0, 0, 0, "", readable=False, problem=problem)
 
 
-def read_frames(path: str | Path, times: Sequence[float]) -> list[Frame]:
+def read_frames(
+    path: str | Path, times: Sequence[float], snap_to_reference: bool = False, nvdec: bool = False
+) -> list[Frame]:
     """Decode the frames that are on screen at `times` (seconds from the start, in any order), in one pass.
 
     The frame for a time is the last one shown at or before it, or the first one if none is: exactly
     `len(times)` frames come back, and one frame may come back several times. Frames that cannot be decoded
     count as never shown. Decoding stops at the last frame needed.
 
-    Raises VideoError if not a single frame can be decoded.
+    With `snap_to_reference` the frames that no other frame is predicted from are not decoded: about half of
+    a phone's H.264, in half the time. A time then gets the nearest reference frame, pixels as exact as ever.
+
+    With `nvdec` an NVIDIA GPU decodes what it can; the pixels are the same, since the codecs leave no choice.
+
+    Raises VideoError if not a single frame can be decoded, InputError if there is no GPU to decode.
     """
+    if snap_to_reference or nvdec:
+        return _read_with_pyav(path, times, snap_to_reference, nvdec)
     try:
         return _read_with_decord(path, times)
     except DECORD_GAVE_UP:
@@ -144,15 +154,19 @@ def _read_with_decord(path: str | Path, times: Sequence[float]) -> list[Frame]:
     return [Frame(float(shown[indices[position]]), images[position]) for position in positions]
 
 
-def _read_with_pyav(path: str | Path, times: Sequence[float]) -> list[Frame]:
+def _read_with_pyav(
+    path: str | Path, times: Sequence[float], snap: bool = False, nvdec: bool = False
+) -> list[Frame]:
     """Read frames with PyAV packet by packet, which passes over what cannot be decoded."""
     waiting = sorted(range(len(times)), key=lambda position: times[position], reverse=True)
     chosen: dict[int, tuple[float, av.VideoFrame]] = {}
     last: tuple[float, av.VideoFrame] | None = None
     try:
-        for shown, frame in _timed_frames(path):
+        for shown, frame in _timed_frames(path, snap, nvdec):
             while waiting and times[waiting[-1]] + TOLERANCE < shown:
-                chosen[waiting.pop()] = last or (shown, frame)
+                position = waiting.pop()
+                nearer = last and snap and shown - times[position] < times[position] - last[0]
+                chosen[position] = (shown, frame) if last is None or nearer else last
             if not waiting:
                 break
             last = shown, frame
@@ -168,15 +182,22 @@ def _read_with_pyav(path: str | Path, times: Sequence[float]) -> list[Frame]:
     return [Frame(shown, images[shown]) for shown, _ in (chosen[k] for k in range(len(times)))]
 
 
-def _timed_frames(path: str | Path) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Yield (seconds from the start, frame) in the order of display."""
-    with _open(path) as container:
+def _timed_frames(
+    path: str | Path, reference_only: bool, nvdec: bool
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Yield (seconds from the start, frame) in the order of display.
+
+    `reference_only` skips frames that no other needs, in files whose time stamps tell when the others are.
+    """
+    with _open(path, nvdec) as container:
         stream = _video_stream(container)
         context = stream.codec_context
         origin, previous, count = stream.start_time, -np.inf, 0
         interval = 1 / float(stream.average_rate or stream.guessed_rate or 25)
         # AVI stores no times: a packet's place in the file is its frame's, unless frames wait for later ones.
         avi = container.format.name == "avi"
+        if reference_only and not avi and stream.start_time is not None:
+            context.skip_frame = "NONREF"
         for packet in _packets(container, stream):
             for frame in _decode(packet):
                 ticks = frame.dts if avi else frame.pts
@@ -196,9 +217,22 @@ def _name(path: str | Path) -> str:
     return str(Path(path).absolute())
 
 
-def _open(path: str | Path) -> av.container.InputContainer:
+def _open(path: str | Path, nvdec: bool = False) -> av.container.InputContainer:
     # A playlist in a video's clothes must not make us fetch addresses; tags in odd encodings do not matter.
-    return av.open(_name(path), metadata_errors="replace", container_options={"protocol_whitelist": "file"})
+    options: dict[str, Any] = {
+        "metadata_errors": "replace",
+        "container_options": {"protocol_whitelist": "file"},
+    }
+    if not nvdec:
+        return av.open(_name(path), **options)
+    try:
+        # what the GPU's decoder does not know is decoded here
+        return av.open(_name(path), hwaccel=HWAccel("cuda", allow_software_fallback=True), **options)
+    except BAD_FILE as error:
+        _open(path).close()  # it is the file's fault if this fails too
+        raise InputError(
+            f"frames.nvdec is true, but no NVIDIA GPU decodes here ({error}); set it to false."
+        ) from None
 
 
 def _video_stream(container: av.container.InputContainer) -> av.VideoStream:

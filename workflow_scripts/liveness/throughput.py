@@ -1,0 +1,66 @@
+"""Where the time goes while videos are scored: per video and per stage."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+STAGES = ("decode", "preprocess", "compute")
+VIDEOS = ("fname", *(f"{stage}_ms" for stage in STAGES), "problem")
+
+
+@dataclass
+class Finished:
+    """A video that is done with.
+
+    Attributes:
+        fname: of the video.
+        decode, preprocess: seconds that a decoder spent on it.
+        compute: its frames' share of the seconds that the engines spent on their batches.
+        problem: why it has no score; empty if it has one.
+    """
+
+    fname: str
+    decode: float = 0.0
+    preprocess: float = 0.0
+    compute: float = 0.0
+    problem: str = ""
+
+
+def video_table(finished: Iterable[Finished]) -> pd.DataFrame:
+    """One row per video, by name: VIDEOS, times in milliseconds."""
+    rows = [
+        (video.fname, *(round(1000 * getattr(video, stage), 3) for stage in STAGES), video.problem)
+        for video in finished
+    ]
+    return pd.DataFrame(sorted(rows), columns=list(VIDEOS))
+
+
+def read_videos(paths: Iterable[str]) -> pd.DataFrame:
+    """The tables of several shards as one, by fname; no name is taken for a number or a missing value."""
+    types = {"fname": str, "problem": str}
+    return pd.concat([pd.read_csv(path, dtype=types, keep_default_na=False) for path in paths]).set_index(
+        "fname"
+    )
+
+
+def times(rows: Sequence[str], videos: pd.DataFrame) -> pd.DataFrame:
+    """fname and time, in milliseconds, of each row of a submission; 0 for what was not there to be read."""
+    spent = videos[[f"{stage}_ms" for stage in STAGES]].sum(axis=1).reindex(list(rows), fill_value=0.0)
+    return pd.DataFrame({"fname": list(rows), "time": spent.round(3).to_numpy()})
+
+
+def stage_table(seconds: Mapping[str, float], elapsed: float, videos: int, decoders: int) -> pd.DataFrame:
+    """What each stage took of a run of `elapsed` seconds over `videos` videos.
+
+    Columns: stage; seconds, summed over the processes that share it; processes; busy, the share of their
+    time; videos_per_s, what the stage would reach by itself: the slowest is the one to give more hardware.
+    The row idle is the time that the engines waited for frames, the row all the whole run.
+    """
+    rows = []
+    idle = max(0.0, elapsed - seconds["compute"])
+    for stage, spent in (*seconds.items(), ("idle", idle), ("all", elapsed)):
+        processes = decoders if stage in ("decode", "preprocess") else 1
+        alone = videos * processes / spent if spent and stage != "idle" else None
+        rows.append((stage, round(spent, 3), processes, round(spent / (elapsed * processes), 3), alone))
+    return pd.DataFrame(rows, columns=["stage", "seconds", "processes", "busy", "videos_per_s"]).round(2)
