@@ -27,6 +27,7 @@ rule all:
     input:
         SUBMISSION,
         METRICS,
+        CARD,
 
 
 rule manifests:

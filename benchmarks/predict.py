@@ -24,7 +24,6 @@ from pathlib import Path
 
 import av
 import cv2
-import decord
 import numpy as np
 import psutil
 import timm
@@ -46,9 +45,9 @@ from liveness.engines.opening import open_backend  # noqa: E402
 from liveness.engines.parity import ReferenceSample  # noqa: E402
 from liveness.frames import Sampling, read_video  # noqa: E402
 from liveness.parallel import Workers  # noqa: E402
+from liveness.pipeline import Member, Pipeline  # noqa: E402
 from liveness.preprocessing import WHOLE, View, model_input  # noqa: E402
-from liveness.scorer import Member, Scorer  # noqa: E402
-from liveness.video import probe, read_frames  # noqa: E402
+from liveness.video import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)
 
 REAL = ROOT / "../shared/data/real"
 CHALLENGE = ("train/videos/0001.mp4", "train/videos/0002.mp4", "test/videos/0009.mp4")
@@ -86,9 +85,9 @@ def compile_network(network: torch.nn.Module, size: int, work: Path) -> Path:
 
 
 @contextmanager
-def scorer(engine: Path, sampling: Sampling, workers: Workers) -> Iterator[Scorer]:
+def pipeline(engine: Path, sampling: Sampling, workers: Workers) -> Iterator[Pipeline]:
     with open_ensemble([engine], [View()], batch_size=32, threads=CORES) as ensemble:
-        yield Scorer([Member("convnext", 0)], ensemble, [View()], sampling, workers, batch_size=32)
+        yield Pipeline([Member("convnext", 0)], ensemble, [View()], sampling, workers, batch_size=32)
 
 
 def plain_pyav(video: Video) -> int:
@@ -160,7 +159,7 @@ def peak_memory(engine: Path, videos: list[Video]) -> float:
 
 
 def _score_all(engine: Path, videos: list[Video]) -> None:
-    with Workers(CORES) as workers, scorer(engine, SAMPLING, workers) as ready:
+    with Workers(CORES) as workers, pipeline(engine, SAMPLING, workers) as ready:
         for _ in ready.score(videos):
             pass
 
@@ -185,7 +184,7 @@ def measure() -> Mapping[str, float]:
         inputs = np.stack([model_input(frame, SIZE) for frame in frames])
 
         with (
-            scorer(path, SAMPLING, workers) as ready,
+            pipeline(path, SAMPLING, workers) as ready,
             load_engine(path, threads=CORES) as engine,
             ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn")) as pool,
         ):

@@ -1,4 +1,5 @@
 # What the rules share: the checked configuration, paths, digests and input functions. Paths are written here, once.
+import hashlib
 import os
 import re
 import sys
@@ -56,6 +57,8 @@ SOURCES = [
 REFERENCE = "results/exported/{model}/{fold}.reference.npz"
 ENGINE = f"results/engines/{BACKEND}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
+CARD = "results/scorer.json"
+SCORED_FOLDER = f"results/scored/{Path(config.get('videos', 'videos')).name}.csv"
 SUBMISSION = "results/submission.csv"
 METRICS = "results/metrics.json" if "train" in DATA else []
 
@@ -135,6 +138,39 @@ def all_engines(*suffixes):
 def folds_of_training_videos(wildcards):
     """Held-out scoring needs to know which engines may score a video."""
     return [FOLDS] if wildcards.split == "train" else []
+
+
+def scorer_card(wildcards):
+    """All that lies between a video and its score; engines and a fitted blend by their paths."""
+    fitted = Recipe(**config["ensemble"]).fitted
+    return {
+        "engines": [
+            {"model": name, "fold": fold, "metadata": ENGINE.format(model=name, fold=fold) + ".json"}
+            for name, fold in all_members()
+        ],
+        "sampling": frames_params("quality")(wildcards) | {"first": config["inference"]["frames"]},
+        "ensemble": config["ensemble"],
+        "fitted_blend": BLEND if fitted else None,
+        **{
+            key: config["inference"][key]
+            for key in ("views", "crop_side", "aggregate", "top_k", "fallback_score")
+        },
+    }
+
+
+def folder_to_score(wildcards):
+    if "videos" not in config:
+        raise WorkflowError("Which folder? Name it: snakemake score --config videos=FOLDER")
+    return config["videos"]
+
+
+def state_of_folder(wildcards):
+    """Digest of names, sizes and times of all files of the folder to score: it is no input, since whoever
+    makes it (the demo does) must not be asked to make it again.
+    """
+    files = sorted(path for path in Path(folder_to_score(wildcards)).rglob("*") if path.is_file())
+    state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 
 def model_key(key):

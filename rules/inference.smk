@@ -59,3 +59,37 @@ rule submit:
         code=source_digest("submit.py"),
     script:
         "../workflow_scripts/submit.py"
+
+
+# The engines are no inputs here: neither of these two rules ever asks for an engine, let alone for training.
+rule describe:
+    output:
+        CARD,
+    log:
+        "results/logs/describe.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        card=scorer_card,
+        code=source_digest("describe.py"),
+    script:
+        "../workflow_scripts/describe.py"
+
+
+rule score:
+    input:
+        card=CARD,
+    output:
+        SCORED_FOLDER,
+    log:
+        "results/logs/score.log",
+    benchmark:
+        "results/benchmarks/score.tsv"
+    conda:
+        "../envs/engines.yaml"
+    params:
+        videos=folder_to_score,
+        state=state_of_folder,
+        code=source_digest("score.py"),
+    script:
+        "../workflow_scripts/score.py"

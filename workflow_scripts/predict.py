@@ -16,8 +16,8 @@ from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.parallel import Workers
+from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.preprocessing import views
-from liveness.scorer import SCORES, Member, Scorer
 from liveness.throughput import Finished, stage_table, video_table
 
 start_log(snakemake.log[0])
@@ -51,7 +51,7 @@ with ExitStack() as stack:
             threads=snakemake.threads,
         )
     )
-    scorer = Scorer(
+    pipeline = Pipeline(
         [Member(*member) for member in params.members],
         ensemble,
         look,
@@ -64,13 +64,13 @@ with ExitStack() as stack:
     path = stack.enter_context(whole(output.scores))
     writer = stack.enter_context(pq.ParquetWriter(path, SCORES))
     progress = stack.enter_context(tqdm(total=len(videos), desc="scoring", unit="video"))
-    for scored in scorer.score(videos):
+    for scored in pipeline.score(videos):
         writer.write_table(scored.scores)
         finished += scored.finished
         progress.update(len(scored.finished))
 with whole(output.videos) as path:
     video_table(finished).to_csv(path, index=False)
-stages = stage_table(scorer.seconds, perf_counter() - start, len(videos), workers.count)
+stages = stage_table(pipeline.seconds, perf_counter() - start, len(videos), workers.count)
 logging.info("%d videos:\n%s", len(videos), stages.to_string(index=False, na_rep=""))
 with whole(output.stages) as path:
     stages.to_csv(path, index=False)

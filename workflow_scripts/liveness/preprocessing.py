@@ -54,6 +54,10 @@ def canonical(image: np.ndarray, short_side: int) -> np.ndarray:
     add bytes but no information, and `model_input` enlarges it anyway.
     """
     height, width = image.shape[:2]
+    # exact halves first: OpenCV averages four pixels ten times as fast as any other area
+    while min(height, width) >= 2 * short_side and height % 2 == width % 2 == 0:
+        height, width = height // 2, width // 2
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     scale = short_side / min(height, width)
     if scale >= 1:
         return image

@@ -1,181 +1,157 @@
-"""From videos to the scores of their frames: decoders feed batches that mix videos to engines."""
+"""Liveness scores of any videos by the engines of a finished run: for services, notebooks, `snakemake score`.
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from time import perf_counter
+with Scorer("results/scorer.json") as scorer:
+    table = scorer.score_folder("new videos")
+"""
 
-import numpy as np
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import loky
+import pandas as pd
 import pyarrow as pa
+from tqdm import tqdm
 
-from liveness.decoding import Cut, Decoded, Video, decode
-from liveness.engines.ensemble import Ensemble
+from liveness.blend import given_blend, read_blend
+from liveness.decoding import Video
+from liveness.engines.ensemble import open_ensemble
 from liveness.errors import InputError
 from liveness.frames import Sampling
+from liveness.manifest import list_videos
 from liveness.parallel import Workers
-from liveness.preprocessing import View
-from liveness.throughput import Finished
+from liveness.pipeline import Member, Pipeline
+from liveness.preprocessing import views
+from liveness.recipe import Recipe
+from liveness.scores import video_scores
+from liveness.throughput import video_table
 
-SCORES = pa.schema(
-    [
-        ("fname", pa.string()),
-        ("index", pa.int32()),
-        ("time", pa.float64()),
-        ("model", pa.string()),
-        ("fold", pa.int32()),
-        ("score", pa.float32()),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Member:
-    """One engine of the ensemble: its model and the fold that this did not see."""
-
-    model: str
-    fold: int
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Scores of frames (a table of SCORES) and the videos that are done with since the last ones."""
-
-    scores: pa.Table
-    finished: list[Finished]
-
-
-@dataclass
-class _Batch:
-    """Frames that wait for the same engines, and when these were asked and answered."""
-
-    fold: int | None
-    rows: list[tuple[str, int, float]] = field(default_factory=list)
-    inputs: dict[Cut, list[np.ndarray]] = field(default_factory=dict)
-    frames: list[np.ndarray] = field(default_factory=list)
-    submitted: float = 0.0
-    answered: float = 0.0
+# Videos whose frames' scores are held before they become one score per video.
+CHUNK = 512
 
 
 class Scorer:
-    """Scores videos with the engines of an ensemble.
+    """Holds engines and decoders until `close()`; use it as a context manager. For one thread at a time.
 
-    Memory does not grow with the number of videos: the decoders run at most two batches ahead of the engines,
-    and scores leave as soon as a batch is computed.
-
-    `seconds` has the time spent by stage so far: decode and preprocess summed over the decoders, compute
-    while the engines had work, and what the ensemble itself counts.
+    The engines are those of a run of the workflow, each loaded through its parity gate, and everything between
+    the file and the score is as the run has it: frames, views, aggregate, blend.
     """
 
-    def __init__(
-        self,
-        members: Sequence[Member],
-        ensemble: Ensemble,
-        views: Sequence[View],
-        sampling: Sampling,
-        workers: Workers,
-        batch_size: int,
-    ) -> None:
-        """`ensemble` has one engine per member, and opened with the same views."""
-        self._members = members
-        self._ensemble = ensemble
-        self._boxes = {view.box for view in views}
-        self._sampling = sampling
-        self._workers = workers
-        self._batch_size = batch_size
-        self._open: dict[str, tuple[Finished, int]] = {}  # videos with frames to come back, and how many
-        self._free = 0.0  # when the engines had answered all
-        self.seconds = {"decode": 0.0, "preprocess": 0.0, "compute": 0.0}
+    def __init__(self, card: str | Path, *, batch_size: int = 32, threads: int | None = None) -> None:
+        """Open the engines that the card of a run (`results/scorer.json`) names.
 
-    def score(self, videos: Iterable[Video]) -> Iterator[Scored]:
-        """Yield scores batch by batch. A video that cannot be read is finished with a problem.
+        Args:
+            card: the file that rule `describe` wrote.
+            batch_size: frames per call of an engine; changes speed and memory, no score.
+            threads: decoders, and CPU threads of the engines; None means all cores of this process.
 
-        Raises InputError where an engine gives something other than numbers.
+        Raises:
+            InputError: the card is damaged, or an engine is missing or cannot be loaded.
         """
-        waiting: dict[int | None, _Batch] = {}
-        running: deque[tuple[_Batch, Future[np.ndarray]]] = deque()
-        for video, decoded in self._decode(videos):
-            self.seconds["decode"] += decoded.decode
-            self.seconds["preprocess"] += decoded.preprocess
-            record = Finished(video.fname, decoded.decode, decoded.preprocess, problem=decoded.problem)
-            if decoded.problem:
-                yield Scored(SCORES.empty_table(), [record])
-                continue
-            self._open[video.fname] = record, len(decoded.times)
-            for index in range(len(decoded.times)):
-                batch = waiting.setdefault(video.fold, _Batch(video.fold))
-                _add(batch, video.fname, decoded, index)
-                if len(batch.rows) == self._batch_size:
-                    running.append(self._submit(waiting.pop(video.fold)))
-            while running and running[0][1].done():
-                yield self._collect(*running.popleft())
-        running.extend(self._submit(batch) for batch in waiting.values())
-        while running:
-            yield self._collect(*running.popleft())
-
-    def _decode(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Decoded]]:
-        scorable = (video for video in videos if self._engines(video.fold))
-        ahead = self._workers.count + 2 * -(-self._batch_size // self._sampling.frames)
-        return decode(scorable, self._sampling, self._cuts, self._workers, ahead)
-
-    def _engines(self, fold: int | None) -> list[int]:
-        """The engines that may score videos of a fold."""
-        return [i for i, member in enumerate(self._members) if fold is None or member.fold == fold]
-
-    def _cuts(self, video: Video) -> frozenset[Cut] | None:
-        if self._ensemble.takes_frames:
-            return None
-        sizes = {self._ensemble.sizes[engine] for engine in self._engines(video.fold)}
-        return frozenset((size, box) for size in sizes for box in self._boxes)
-
-    def _submit(self, batch: _Batch) -> tuple[_Batch, Future[np.ndarray]]:
-        inputs: Mapping[Cut, np.ndarray] = {cut: np.stack(images) for cut, images in batch.inputs.items()}
-        images = batch.frames if self._ensemble.takes_frames else inputs
-        batch.submitted = perf_counter()
-        future = self._ensemble.submit(images, self._engines(batch.fold))
-        future.add_done_callback(lambda _: setattr(batch, "answered", perf_counter()))
-        return batch, future
-
-    def _collect(self, batch: _Batch, future: Future[np.ndarray]) -> Scored:
-        scores = future.result()
-        answered = batch.answered or perf_counter()
-        # one batch is computed after the other: this one's turn came when it was there and the last one done
-        seconds = answered - max(batch.submitted, self._free)
-        self._free = answered
-        self.seconds["compute"] += seconds
-        finished = []
-        for fname, _, _ in batch.rows:
-            record, frames = self._open[fname]
-            record.compute += seconds / len(batch.rows)
-            self._open[fname] = record, frames - 1
-            if frames == 1:
-                finished.append(record)
-                del self._open[fname]
-        return Scored(self._table(batch, scores), finished)
-
-    def _table(self, batch: _Batch, scores: np.ndarray) -> pa.Table:
-        columns = [
-            pa.array(column, kind.type)
-            for column, kind in zip(zip(*batch.rows, strict=True), SCORES, strict=False)
-        ]
-        tables = []
-        for engine, probability in zip(self._engines(batch.fold), scores, strict=True):
-            member = self._members[engine]
-            if not np.isfinite(probability).all():
-                raise InputError(
-                    f"the engine of {member.model}, fold {member.fold} gives scores that are no numbers to "
-                    f"{batch.rows[0][0]} or a video near it; set engine.precision to fp32"
+        card = Path(card)
+        described = _read_card(card)
+        threads = threads or loky.cpu_count()
+        look = views(described["views"], described["crop_side"])
+        window = tuple(described["sampling"].pop("window"))
+        self._aggregate = described["aggregate"], described["top_k"]
+        self._fallback = described["fallback_score"]
+        fitted = described["fitted_blend"]
+        self._blend = (
+            read_blend(_inside(card, fitted)) if fitted else given_blend(Recipe(**described["ensemble"]))
+        )
+        with ExitStack() as stack:
+            ensemble = stack.enter_context(
+                open_ensemble(
+                    [_inside(card, engine["metadata"]) for engine in described["engines"]],
+                    look,
+                    batch_size=batch_size,
+                    threads=threads,
                 )
-            constants = [
-                pa.repeat(pa.scalar(value, kind), len(batch.rows))
-                for value, kind in ((member.model, pa.string()), (member.fold, pa.int32()))
-            ]
-            tables.append(pa.table([*columns, *constants, pa.array(probability)], schema=SCORES))
-        return pa.concat_tables(tables)
+            )
+            workers = stack.enter_context(Workers(threads))
+            members = [Member(engine["model"], engine["fold"]) for engine in described["engines"]]
+            sampling = Sampling(**described["sampling"], window=window)
+            self._pipeline = Pipeline(members, ensemble, look, sampling, workers, batch_size)
+            self._stack = stack.pop_all()
+
+    def score_folder(self, folder: str | Path, *, progress: bool = False) -> pd.DataFrame:
+        """Score every video below a folder; fname is relative to it, in natural order. See `score`."""
+        folder = Path(folder)
+        names = list_videos(folder)
+        return self._table((Video(folder / name, name) for name in names), len(names), progress)
+
+    def score(self, videos: Iterable[str | Path], *, progress: bool = False) -> pd.DataFrame:
+        """Score video files.
+
+        Returns one row per video, in their order: fname (as given), liveness_score (0 spoof ... 1 live), time
+        (milliseconds that it took) and problem: why it cannot be read, in which case the score is the run's
+        fallback; else empty.
+        """
+        paths = list(dict.fromkeys(str(path) for path in videos))
+        return self._table((Video(Path(path), path) for path in paths), len(paths), progress)
+
+    def _table(self, videos: Iterator[Video], total: int, progress: bool) -> pd.DataFrame:
+        parts = [pd.DataFrame(columns=["fname", "liveness_score", "time", "problem"])]
+        with tqdm(total=total, desc="scoring", unit="video", disable=not progress) as bar:
+            while chunk := list(islice(videos, CHUNK)):
+                parts.append(self._score_chunk(chunk, bar))
+        return pd.concat(parts[1:] or parts, ignore_index=True)
+
+    def _score_chunk(self, videos: list[Video], bar: Any) -> pd.DataFrame:
+        scored, finished = [], []
+        for part in self._pipeline.score(videos):
+            scored.append(part.scores)
+            finished += part.finished
+            bar.update(len(part.finished))
+        frames = pa.concat_tables(scored).to_pandas()
+        table = video_table(finished).set_index("fname")
+        scores = (
+            self._blend(video_scores(frames, *self._aggregate)) if len(frames) else pd.Series(dtype=float)
+        )
+        table["liveness_score"] = scores.reindex(table.index).fillna(self._fallback)
+        table["time"] = table.filter(like="_ms").sum(axis=1).round(3)
+        names = [video.fname for video in videos]
+        return table.loc[names, ["liveness_score", "time", "problem"]].reset_index()
+
+    def close(self) -> None:
+        """Stop the decoders and free the engines."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
-def _add(batch: _Batch, fname: str, decoded: Decoded, index: int) -> None:
-    batch.rows.append((fname, index, float(decoded.times[index])))
-    for cut, images in decoded.inputs.items():
-        batch.inputs.setdefault(cut, []).append(images[index])
-    batch.frames += decoded.frames[index : index + 1]
+KEYS = {
+    "engines", "sampling", "views", "crop_side", "aggregate", "top_k", "ensemble", "fitted_blend", "fallback_score",
+}  # fmt: skip
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `snakemake describe` writes it.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); `snakemake describe` writes it anew.") from None
+    if not isinstance(card, dict) or set(card) != KEYS:
+        raise InputError(
+            f"{path}: expected exactly the keys {sorted(KEYS)}; `snakemake describe` writes it anew."
+        )
+    return card
+
+
+def _inside(card: Path, name: str) -> Path:
+    """A file that the card names, which must lie below the card's folder."""
+    path = card.parent / name
+    if not path.resolve().is_relative_to(card.parent.resolve()):
+        raise InputError(f"{card}: names {name}, which lies outside of its folder; it was tampered with.")
+    return path

@@ -7,6 +7,7 @@ import importlib
 import logging
 import re
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -305,5 +306,7 @@ def _kept(path: Path | None) -> bytes:
 def _keep(path: Path | None, content: bytes) -> None:
     """Keep it for later runs. Of two jobs that write at once the last one wins: no result depends on it."""
     if path is not None and content != _kept(path):
-        with whole(path) as temporary:
-            temporary.write_bytes(content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
+            temporary.write(content)
+        Path(temporary.name).replace(path)

@@ -16,8 +16,8 @@ from liveness.engines.ensemble import Frames, Inputs, SerialEnsemble
 from liveness.errors import InputError
 from liveness.frames import Sampling, read_video
 from liveness.parallel import Workers
+from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.preprocessing import View, model_input, part, views
-from liveness.scorer import SCORES, Member, Scorer
 from liveness.throughput import Finished
 
 SAMPLING = Sampling(count=4, window=(0.0, 1.0), short_side=64, first=3)
@@ -87,7 +87,7 @@ def run(
     videos = [Video(folder / fname, fname, duration, fold) for fname, fold in folds.items()]
     with kind(list(engines.values()), looks) as ensemble:
         members = [Member(*name) for name in engines]
-        parts = list(Scorer(members, ensemble, looks, SAMPLING, workers, batch_size).score(videos))
+        parts = list(Pipeline(members, ensemble, looks, SAMPLING, workers, batch_size).score(videos))
     finished = [video for part in parts for video in part.finished]
     assert len({video.fname for video in finished}) == len(finished)
     return pa.concat_tables([part.scores for part in parts]).to_pandas(), {v.fname: v for v in finished}
@@ -171,13 +171,13 @@ def test_what_is_not_probed_before_is_probed_then(folder: Path, workers: Workers
 
 def test_the_time_of_a_batch_is_shared_by_its_frames(folder: Path, workers: Workers) -> None:
     with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
-        scorer = Scorer([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=4)
+        pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=4)
         videos = [Video(folder / fname, fname, 1.0) for fname in SEVEN]
-        finished = [video for part in scorer.score(videos) for video in part.finished]
+        finished = [video for part in pipeline.score(videos) for video in part.finished]
     for stage in ("decode", "preprocess", "compute"):
         times = [getattr(video, stage) for video in finished]
         assert min(times) > 0
-        assert sum(times) == pytest.approx(scorer.seconds[stage])
+        assert sum(times) == pytest.approx(pipeline.seconds[stage])
 
 
 def test_scores_that_are_no_numbers(folder: Path, workers: Workers) -> None:
@@ -193,6 +193,6 @@ def test_scores_that_are_no_numbers(folder: Path, workers: Workers) -> None:
 
 def test_tables_have_the_declared_columns(folder: Path, workers: Workers) -> None:
     with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
-        scorer = Scorer([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=8)
-        for part in scorer.score([Video(folder / "0.mp4", "0.mp4", 1.0)]):
+        pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=8)
+        for part in pipeline.score([Video(folder / "0.mp4", "0.mp4", 1.0)]):
             assert part.scores.schema == SCORES

@@ -1,0 +1,151 @@
+"""Scoring as people meet it: timings, folders on demand, the Python API, killed jobs, and other back ends."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from liveness.errors import InputError
+from liveness.scorer import Scorer
+from running import TEST_NAMES, Run, tiny_config
+
+pytestmark = pytest.mark.slow
+
+
+def submission(run: Run) -> pd.Series:
+    table = pd.read_csv(run.folder / "results/submission.csv", dtype={"fname": str})
+    return table.set_index("fname")["liveness_score"]
+
+
+@pytest.fixture
+def copied(finished: Run, tmp_path: Path) -> Run:
+    return finished.copy(tmp_path / "run")
+
+
+def test_every_row_of_the_submission_has_its_time(finished: Run) -> None:
+    table = pd.read_csv(finished.folder / "results/time_submission.csv", dtype={"fname": str})
+    assert table.columns.tolist() == ["fname", "time"]
+    assert table["fname"].tolist() == submission(finished).index.tolist()
+    assert table["time"].between(0.1, 60_000).all()
+
+
+def test_every_shard_says_where_its_time_went(finished: Run) -> None:
+    stages = pd.read_csv(finished.folder / "results/scores/test/0.stages.csv").set_index("stage")
+    assert stages.index.tolist() == ["decode", "preprocess", "compute", "idle", "all"]
+    assert stages["seconds"].drop("idle").gt(0).all()
+    log = (finished.folder / "results/logs/predict/test/0.log").read_text(encoding="utf-8")
+    assert "videos_per_s" in log
+
+
+def test_a_folder_is_scored_by_the_engines_that_are_there(copied: Run) -> None:
+    """Whatever is out of date: nothing is trained or compiled for it."""
+    shutil.copytree(copied.folder / "test", copied.folder / "new videos")
+    (copied.folder / "new videos/broken.mp4").write_bytes(b"broken")
+    (copied.folder / "labels.csv").write_text("changed")
+    copied.configure(tiny_config(training={"epochs": 9}, seed=7))
+    assert copied.executed("score", "--config", "videos=new videos") == {"score": 1}
+    table = pd.read_csv(copied.folder / "results/scored/new videos.csv", dtype={"fname": str})
+    table = table.set_index("fname")
+    assert set(table.index) == {*TEST_NAMES, "broken.mp4"}
+    assert (table.loc[TEST_NAMES, "liveness_score"] - submission(copied)[TEST_NAMES]).abs().max() < 0.005
+    assert table["problem"].fillna("").ne("").tolist() == [name == "broken.mp4" for name in table.index]
+    assert table.loc["broken.mp4", "liveness_score"] == 0.5
+    # again: nothing to do, until a file changes
+    assert copied.planned("score", "--config", "videos=new videos") == {}
+    (copied.folder / "new videos/broken.mp4").write_bytes(b"broken otherwise")
+    assert copied.planned("score", "--config", "videos=new videos") == {"score": 1}
+
+
+def test_scoring_on_demand_says_what_it_lacks(copied: Run) -> None:
+    assert "snakemake score --config videos=FOLDER" in copied.snakemake("score", fails=True)
+    shutil.rmtree(copied.folder / "results/engines/openvino/vit")
+    output = copied.snakemake("score", "--config", "videos=test", fails=True)
+    assert (
+        "results/engines/openvino/vit/0.json: no such file; no engine is loaded without its metadata"
+        in output
+    )
+
+
+def test_the_python_interface_gives_the_scores_of_the_submission(finished: Run) -> None:
+    expected = submission(finished)
+    with Scorer(finished.folder / "results/scorer.json", threads=2) as scorer:
+        table = scorer.score_folder(finished.folder / "test")
+        two = scorer.score([finished.folder / "test" / name for name in TEST_NAMES[:2]])
+        nothing = scorer.score([])
+    assert table["fname"].tolist() == expected.index.tolist()
+    assert (table.set_index("fname")["liveness_score"] - expected).abs().max() < 0.005
+    assert two["fname"].tolist() == [str(finished.folder / "test" / name) for name in TEST_NAMES[:2]]
+    assert two["time"].gt(0).all()
+    assert nothing.empty and nothing.columns.tolist() == table.columns.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"engines": [{"model": "m", "fold": 0, "metadata": "../../elsewhere/0.json"}]},
+            "outside of its folder",
+        ),
+        ({"viewz": []}, "expected exactly the keys"),
+    ],
+)
+def test_cards_that_are_not_ours(copied: Run, change: dict, sentence: str) -> None:
+    card = copied.folder / "results/scorer.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    with pytest.raises(InputError, match=sentence):
+        Scorer(card)
+
+
+def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run) -> None:
+    shard = "results/scores/test/0.parquet"
+    first = pd.read_parquet(copied.folder / shard)
+    # more to decode, so that there is time to kill it
+    clip = copied.folder / "test/9.mp4"
+    long = copied.folder / "long"
+    long.mkdir()
+    for number in range(400):
+        (long / f"{number}.mp4").symlink_to(clip)
+    config = tiny_config()
+    config["data"]["test"] = {"videos": "long"}
+    copied.configure(config)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(copied.root / "Snakefile"), shard]
+    command += ["--directory", str(copied.folder), "--configfile", str(copied.folder / "config.yaml")]
+    run = subprocess.Popen([*command, "--cores", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    job = None
+    while job is None:
+        assert run.poll() is None, "it ended before it could be killed"
+        time.sleep(0.05)
+        if list((copied.folder / "results/scores/test").glob(".0.*.parquet")):
+            children = psutil.Process(run.pid).children(recursive=True)
+            job = next(child for child in children if any("predict.py" in part for part in child.cmdline()))
+    job.send_signal(signal.SIGKILL)
+    assert run.wait() != 0
+    assert not (copied.folder / shard).exists()
+    copied.snakemake(shard)
+    again = pd.read_parquet(copied.folder / shard)
+    assert len(again) > len(first)
+    copied.snakemake(shard, "-f")
+    pd.testing.assert_frame_equal(again, pd.read_parquet(copied.folder / shard))
+    assert not list((copied.folder / "results/scores/test").glob(".*"))
+
+
+def test_back_ends_give_the_same_scores(finished: Run, tmp_path: Path) -> None:
+    config = tiny_config()
+    del config["data"]["train"]
+    weights = {fold: str(finished.folder / f"results/weights/convnext/{fold}.safetensors") for fold in (0, 1)}
+    config["models"] = {"convnext": config["models"]["convnext"] | {"weights": weights}}
+    shutil.copytree(finished.folder / "test", tmp_path / "test")
+    scores = {}
+    for backend, precision in (("openvino", "auto"), ("openvino", "fp32"), ("torch", "fp32")):
+        run = Run(tmp_path, config | {"engine": {"backend": backend, "precision": precision}})
+        run.snakemake("submission")
+        scores[backend, precision] = submission(run)
+    table = pd.DataFrame(scores)
+    assert (table.max(axis=1) - table.min(axis=1)).max() <= 0.01

@@ -1,0 +1,181 @@
+"""From videos to the scores of their frames: decoders feed batches that mix videos to engines."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+import pyarrow as pa
+
+from liveness.decoding import Cut, Decoded, Video, decode
+from liveness.engines.ensemble import Ensemble
+from liveness.errors import InputError
+from liveness.frames import Sampling
+from liveness.parallel import Workers
+from liveness.preprocessing import View
+from liveness.throughput import Finished
+
+SCORES = pa.schema(
+    [
+        ("fname", pa.string()),
+        ("index", pa.int32()),
+        ("time", pa.float64()),
+        ("model", pa.string()),
+        ("fold", pa.int32()),
+        ("score", pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One engine of the ensemble: its model and the fold that this did not see."""
+
+    model: str
+    fold: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of frames (a table of SCORES) and the videos that are done with since the last ones."""
+
+    scores: pa.Table
+    finished: list[Finished]
+
+
+@dataclass
+class _Batch:
+    """Frames that wait for the same engines, and when these were asked and answered."""
+
+    fold: int | None
+    rows: list[tuple[str, int, float]] = field(default_factory=list)
+    inputs: dict[Cut, list[np.ndarray]] = field(default_factory=dict)
+    frames: list[np.ndarray] = field(default_factory=list)
+    submitted: float = 0.0
+    answered: float = 0.0
+
+
+class Pipeline:
+    """Scores videos with the engines of an ensemble.
+
+    Memory does not grow with the number of videos: the decoders run at most two batches ahead of the engines,
+    and scores leave as soon as a batch is computed.
+
+    `seconds` has the time spent by stage so far: decode and preprocess summed over the decoders, compute
+    while the engines had work, and what the ensemble itself counts.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        ensemble: Ensemble,
+        views: Sequence[View],
+        sampling: Sampling,
+        workers: Workers,
+        batch_size: int,
+    ) -> None:
+        """`ensemble` has one engine per member, and opened with the same views."""
+        self._members = members
+        self._ensemble = ensemble
+        self._boxes = {view.box for view in views}
+        self._sampling = sampling
+        self._workers = workers
+        self._batch_size = batch_size
+        self._open: dict[str, tuple[Finished, int]] = {}  # videos with frames to come back, and how many
+        self._free = 0.0  # when the engines had answered all
+        self.seconds = {"decode": 0.0, "preprocess": 0.0, "compute": 0.0}
+
+    def score(self, videos: Iterable[Video]) -> Iterator[Scored]:
+        """Yield scores batch by batch. A video that cannot be read is finished with a problem.
+
+        Raises InputError where an engine gives something other than numbers.
+        """
+        waiting: dict[int | None, _Batch] = {}
+        running: deque[tuple[_Batch, Future[np.ndarray]]] = deque()
+        for video, decoded in self._decode(videos):
+            self.seconds["decode"] += decoded.decode
+            self.seconds["preprocess"] += decoded.preprocess
+            record = Finished(video.fname, decoded.decode, decoded.preprocess, problem=decoded.problem)
+            if decoded.problem:
+                yield Scored(SCORES.empty_table(), [record])
+                continue
+            self._open[video.fname] = record, len(decoded.times)
+            for index in range(len(decoded.times)):
+                batch = waiting.setdefault(video.fold, _Batch(video.fold))
+                _add(batch, video.fname, decoded, index)
+                if len(batch.rows) == self._batch_size:
+                    running.append(self._submit(waiting.pop(video.fold)))
+            while running and running[0][1].done():
+                yield self._collect(*running.popleft())
+        running.extend(self._submit(batch) for batch in waiting.values())
+        while running:
+            yield self._collect(*running.popleft())
+
+    def _decode(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Decoded]]:
+        scorable = (video for video in videos if self._engines(video.fold))
+        ahead = self._workers.count + 2 * -(-self._batch_size // self._sampling.frames)
+        return decode(scorable, self._sampling, self._cuts, self._workers, ahead)
+
+    def _engines(self, fold: int | None) -> list[int]:
+        """The engines that may score videos of a fold."""
+        return [i for i, member in enumerate(self._members) if fold is None or member.fold == fold]
+
+    def _cuts(self, video: Video) -> frozenset[Cut] | None:
+        if self._ensemble.takes_frames:
+            return None
+        sizes = {self._ensemble.sizes[engine] for engine in self._engines(video.fold)}
+        return frozenset((size, box) for size in sizes for box in self._boxes)
+
+    def _submit(self, batch: _Batch) -> tuple[_Batch, Future[np.ndarray]]:
+        inputs: Mapping[Cut, np.ndarray] = {cut: np.stack(images) for cut, images in batch.inputs.items()}
+        images = batch.frames if self._ensemble.takes_frames else inputs
+        batch.submitted = perf_counter()
+        future = self._ensemble.submit(images, self._engines(batch.fold))
+        future.add_done_callback(lambda _: setattr(batch, "answered", perf_counter()))
+        return batch, future
+
+    def _collect(self, batch: _Batch, future: Future[np.ndarray]) -> Scored:
+        scores = future.result()
+        answered = batch.answered or perf_counter()
+        # one batch is computed after the other: this one's turn came when it was there and the last one done
+        seconds = answered - max(batch.submitted, self._free)
+        self._free = answered
+        self.seconds["compute"] += seconds
+        finished = []
+        for fname, _, _ in batch.rows:
+            record, frames = self._open[fname]
+            record.compute += seconds / len(batch.rows)
+            self._open[fname] = record, frames - 1
+            if frames == 1:
+                finished.append(record)
+                del self._open[fname]
+        return Scored(self._table(batch, scores), finished)
+
+    def _table(self, batch: _Batch, scores: np.ndarray) -> pa.Table:
+        columns = [
+            pa.array(column, kind.type)
+            for column, kind in zip(zip(*batch.rows, strict=True), SCORES, strict=False)
+        ]
+        tables = []
+        for engine, probability in zip(self._engines(batch.fold), scores, strict=True):
+            member = self._members[engine]
+            if not np.isfinite(probability).all():
+                raise InputError(
+                    f"the engine of {member.model}, fold {member.fold} gives scores that are no numbers to "
+                    f"{batch.rows[0][0]} or a video near it; set engine.precision to fp32"
+                )
+            constants = [
+                pa.repeat(pa.scalar(value, kind), len(batch.rows))
+                for value, kind in ((member.model, pa.string()), (member.fold, pa.int32()))
+            ]
+            tables.append(pa.table([*columns, *constants, pa.array(probability)], schema=SCORES))
+        return pa.concat_tables(tables)
+
+
+def _add(batch: _Batch, fname: str, decoded: Decoded, index: int) -> None:
+    batch.rows.append((fname, index, float(decoded.times[index])))
+    for cut, images in decoded.inputs.items():
+        batch.inputs.setdefault(cut, []).append(images[index])
+    batch.frames += decoded.frames[index : index + 1]
