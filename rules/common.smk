@@ -20,6 +20,7 @@ from liveness.engines.backends import (
 )
 from liveness.errors import InputError
 from liveness.failures import failures
+from liveness.recipe import Recipe
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
 # two threads took 2 s instead of 8. Set here because OpenMP reads it when a job's libraries are loaded.
@@ -56,6 +57,8 @@ SOURCES = [
 REFERENCE = "results/exported/{model}/{fold}.reference.npz"
 ENGINE = f"results/engines/{BACKEND}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
+BLEND = "results/blend/blend.json"
+HELD_OUT = "results/blend/held_out.csv"
 SUBMISSION = "results/submission.csv"
 METRICS = "results/metrics.json" if "train" in DATA else []
 

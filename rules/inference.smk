@@ -36,6 +36,7 @@ rule submit:
         manifests=expand(MANIFEST, split="test", shard=SHARDS),
         scores=expand(SCORES, split="test", shard=SHARDS),
         unreadable=expand(UNREADABLE, split="test", shard=SHARDS),
+        blend=[BLEND] if Recipe(**config["ensemble"]).fitted else [],
         rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
     output:
         submission=SUBMISSION,
@@ -47,7 +48,7 @@ rule submit:
     conda:
         "../envs/data.yaml"
     params:
-        weights=lookup("ensemble/weights", within=config),
+        ensemble=lookup("ensemble", within=config),
         aggregate=lookup("inference/aggregate", within=config),
         fallback_score=lookup("inference/fallback_score", within=config),
         max_unreadable=lookup("inference/max_unreadable", within=config),

@@ -5,17 +5,20 @@ import logging
 import pandas as pd
 from natsort import natsorted, ns
 
+from liveness.blend import given_blend, read_blend
 from liveness.labels import read_names
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
-from liveness.submission import blend, submission_rows, video_scores
+from liveness.recipe import Recipe
+from liveness.scores import read_video_scores
+from liveness.submission import submission_rows
 
 start_log(snakemake.log[0])
 params = snakemake.params
-scores = pd.concat(
-    [video_scores(pd.read_parquet(shard), params.aggregate) for shard in snakemake.input.scores]
-)
+recipe = Recipe(**params.ensemble)
+blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
+scores = read_video_scores(snakemake.input.scores, params.aggregate)
 reasons = pd.concat(
     [pd.read_csv(shard, dtype=str, keep_default_na=False) for shard in snakemake.input.unreadable]
 )
@@ -26,7 +29,7 @@ rows = (
 )
 submission, unreadable = submission_rows(
     rows,
-    blend(scores, params.weights),
+    blend(scores),
     dict(reasons.itertuples(index=False)),
     params.fallback_score,
     params.max_unreadable,
