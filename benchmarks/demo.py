@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from liveness.labels import read_folds, read_labels  # noqa: E402
 from liveness.metrics import equal_error_rate  # noqa: E402
-from liveness.submission import blend, video_scores  # noqa: E402
+from liveness.scores import model_scores, read_video_scores  # noqa: E402
 from liveness.video import probe, read_frames  # noqa: E402
 
 
@@ -35,9 +35,9 @@ def snakemake(run: Path, *arguments: str) -> None:
 
 
 def held_out(run: Path) -> tuple[pd.Series, pd.Series]:
-    """Labels and blended scores of the training videos, by file name."""
-    shards = pd.concat(map(pd.read_parquet, sorted(run.glob("results/scores/train/*.parquet"))))
-    scores = blend(video_scores(shards, "mean"), {})
+    """Labels and mean scores of the training videos, by file name."""
+    shards = sorted(run.glob("results/scores/train/*.parquet"))
+    scores = model_scores(read_video_scores(shards, "mean")).mean(axis=1)
     return read_folds(run / "results/folds/folds.csv")["liveness_score"].loc[scores.index], scores
 
 

@@ -21,6 +21,7 @@ from liveness.engines.backends import (
 )
 from liveness.errors import InputError
 from liveness.failures import failures
+from liveness.recipe import Recipe
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
 # two threads took 2 s instead of 8. Set here because OpenMP reads it when a job's libraries are loaded.
@@ -44,6 +45,11 @@ PARITY_SPLIT = "train" if "train" in DATA else "test"
 SHARDS = [str(shard) for shard in range(config["shards"])]
 BACKEND = config["engine"]["backend"]
 
+# top_k says something to the aggregate of that name only
+AGGREGATE = [config["inference"][key] for key in ("aggregate", "top_k")]
+if AGGREGATE[0] != "top_k":
+    del AGGREGATE[1]
+
 MANIFEST = "results/manifest/{split}/{shard}.csv"
 FRAMES = "results/frames/{split}/{shard}.arrow"
 FOLDS = "results/folds/folds.csv"
@@ -59,6 +65,8 @@ ENGINE = f"results/engines/{BACKEND}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
 CARD = "results/scorer.json"
 SCORED_FOLDER = f"results/scored/{Path(config.get('videos', 'videos')).name}.csv"
+BLEND = "results/blend/blend.json"
+HELD_OUT = "results/blend/held_out.csv"
 SUBMISSION = "results/submission.csv"
 METRICS = "results/metrics.json" if "train" in DATA else []
 
@@ -145,16 +153,18 @@ def scorer_card(wildcards):
     fitted = Recipe(**config["ensemble"]).fitted
     return {
         "engines": [
-            {"model": name, "fold": fold, "metadata": ENGINE.format(model=name, fold=fold) + ".json"}
+            {
+                "model": name,
+                "fold": fold,
+                "metadata": ENGINE.format(model=name, fold=fold) + ".json",
+            }
             for name, fold in all_members()
         ],
         "sampling": frames_params("quality")(wildcards) | {"first": config["inference"]["frames"]},
         "ensemble": config["ensemble"],
         "fitted_blend": BLEND if fitted else None,
-        **{
-            key: config["inference"][key]
-            for key in ("views", "crop_side", "aggregate", "top_k", "fallback_score")
-        },
+        "aggregate": AGGREGATE,
+        **{key: config["inference"][key] for key in ("views", "crop_side", "fallback_score")},
     }
 
 

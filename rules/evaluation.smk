@@ -1,13 +1,41 @@
-# Held-out scores -> metrics.
+# Held-out scores -> blend, metrics; two runs -> their comparison.
 
 
-rule evaluate:
+rule blend:
     input:
         after_manifest("train"),
         scores=expand(SCORES, split="train", shard=SHARDS),
         folds=FOLDS,
     output:
-        "results/metrics.json",
+        blend=BLEND,
+        held_out=HELD_OUT,
+    log:
+        "results/logs/blend.log",
+    benchmark:
+        "results/benchmarks/blend.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        ensemble=lookup("ensemble", within=config),
+        threshold=lookup("evaluation/threshold", within=config),
+        aggregate=AGGREGATE,
+        code=source_digest("blend.py"),
+    script:
+        "../workflow_scripts/blend.py"
+
+
+# The labels again, for their attack types: folds leaves them out, so that naming an attack retrains nothing.
+rule evaluate:
+    input:
+        after_manifest("train"),
+        scores=expand(SCORES, split="train", shard=SHARDS),
+        folds=FOLDS,
+        blend=BLEND,
+        held_out=HELD_OUT,
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        metrics="results/metrics.json",
+        summary="results/metrics.md",
     log:
         "results/logs/evaluate.log",
     benchmark:
@@ -15,10 +43,26 @@ rule evaluate:
     conda:
         "../envs/data.yaml"
     params:
-        weights=lookup("ensemble/weights", within=config),
-        aggregate=lookup("inference/aggregate", within=config),
-        top_k=lookup("inference/top_k", within=config),
+        evaluation=lookup("evaluation", within=config),
+        calibration=config["ensemble"].get("calibration"),
+        aggregate=AGGREGATE,
         supplied=[name for name, model in config["models"].items() if model["weights"]],
+        seed=config["seed"],
         code=source_digest("evaluate.py"),
     script:
         "../workflow_scripts/evaluate.py"
+
+
+# Its runs are no inputs, since they may be this configuration's own results, which a comparison must not bring up to date; and it
+# declares no outputs, so that it prints its table whenever it is asked.
+rule compare:
+    log:
+        "results/logs/compare.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        runs=config.get("runs"),
+        seed=config["seed"],
+        code=source_digest("compare.py"),
+    script:
+        "../workflow_scripts/compare.py"

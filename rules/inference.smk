@@ -39,6 +39,7 @@ rule submit:
         manifests=expand(MANIFEST, split="test", shard=SHARDS),
         scores=expand(SCORES, split="test", shard=SHARDS),
         videos=expand(SCORED_VIDEOS, split="test", shard=SHARDS),
+        blend=[BLEND] if Recipe(**config["ensemble"]).fitted else [],
         rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
     output:
         submission=SUBMISSION,
@@ -51,9 +52,8 @@ rule submit:
     conda:
         "../envs/data.yaml"
     params:
-        weights=lookup("ensemble/weights", within=config),
-        aggregate=lookup("inference/aggregate", within=config),
-        top_k=lookup("inference/top_k", within=config),
+        ensemble=lookup("ensemble", within=config),
+        aggregate=AGGREGATE,
         fallback_score=lookup("inference/fallback_score", within=config),
         max_unreadable=lookup("inference/max_unreadable", within=config),
         code=source_digest("submit.py"),

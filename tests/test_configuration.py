@@ -10,6 +10,7 @@ import yaml
 
 from liveness.configuration import complete
 from liveness.errors import InputError
+from liveness.recipe import FITTED
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
@@ -48,7 +49,8 @@ def test_data_and_models_are_enough() -> None:
     }
     assert config["inference"]["frames"] == config["frames"]["count"] == 8
     assert config["engine"]["parity"] == {"frames": 64, "max_difference": 0.01}
-    assert config["ensemble"] == {"weights": {}}
+    assert config["ensemble"] == {"method": "mean", "weights": {}}
+    assert config["evaluation"] == {"threshold": "eer", "frame_level": False}
     assert config["training"]["augmentation"]["crop_scale"] == [0.7, 1.0]
 
 
@@ -108,6 +110,25 @@ def test_completing_twice_changes_nothing() -> None:
             "engine.backend is 'tensort'; expected one of openvino, tensorrt, tensorrt_rtx, torch "
             "(did you mean tensorrt?).",
         ),
+        (
+            "ensemble.method",
+            "stakcing",
+            "ensemble.method is 'stakcing'; expected one of weights, mean, rank_mean, optimised, stacking, "
+            "blending (did you mean stacking?).",
+        ),
+        (
+            "ensemble.calibration",
+            "platt",
+            "ensemble.calibration is 'platt'; expected one of temperature, isotonic.",
+        ),
+        (
+            "evaluation.threshold",
+            "bpcer10",
+            "evaluation.threshold is 'bpcer10'; expected one of eer, min_hter, bpcer20 "
+            "(did you mean bpcer20?).",
+        ),
+        ("evaluation.frame_level", 1, "evaluation.frame_level is 1; expected true or false."),
+        ("runs", ["one"], "runs is ['one']; expected exactly 2 values."),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(key: str, value: Any, sentence: str) -> None:
@@ -136,6 +157,45 @@ def test_a_mistake_is_told_in_one_sentence(key: str, value: Any, sentence: str) 
 )
 def test_values_that_contradict_each_other(key: str, value: Any, sentence: str) -> None:
     assert any(sentence in problem for problem in problems(changed(key, value)))
+
+
+def test_the_method_follows_the_weights() -> None:
+    config = changed("ensemble.weights", {"m": {0: 1}})
+    assert complete(config, SCHEMA)["ensemble"]["method"] == "weights"
+    config["ensemble"]["method"] = "stacking"
+    assert problems(config) == [
+        "ensemble.weights is given, but ensemble.method stacking takes none; remove one of them."
+    ]
+    assert problems(changed("ensemble.method", "weights")) == [
+        "ensemble.method is weights, but ensemble.weights is missing; add it, or use mean."
+    ]
+
+
+FITTING = [*({"method": method} for method in FITTED), {"calibration": "temperature"}]
+
+
+@pytest.mark.parametrize("ensemble", FITTING, ids=str)
+def test_what_is_fitted_needs_training_data(ensemble: dict[str, str]) -> None:
+    config = changed("models.m.weights", {0: "a.pth", 1: "b.pth"})
+    config["ensemble"] = ensemble
+    complete(config, SCHEMA)
+    del config["data"]["train"]
+    (sentence,) = problems(config)
+    key = " ".join(*ensemble.items()) if "method" in ensemble else "calibration"
+    assert sentence == (
+        f"ensemble.{key} is fitted on held-out scores; add data.train, or use mean or weights, uncalibrated."
+    )
+
+
+@pytest.mark.parametrize("ensemble", FITTING, ids=str)
+def test_what_is_fitted_needs_two_folds_that_all_models_share(ensemble: dict[str, str]) -> None:
+    config = changed("models.n", MODEL | {"folds": [0, 3]})
+    config["ensemble"] = ensemble
+    config["models"]["m"] = MODEL | {"folds": [0, 3, 4]}
+    complete(config, SCHEMA)
+    config["models"]["m"]["folds"] = [1, 3]
+    (sentence,) = problems(config)
+    assert "is judged on folds that it was not fitted on; expected all models to share two" in sentence
 
 
 def test_weights_of_a_fold_that_the_model_leaves_out() -> None:

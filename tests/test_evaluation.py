@@ -1,59 +1,90 @@
-"""Held-out figures: pooled over folds, and from engines that did not see the video."""
+"""All figures of a table of held-out videos."""
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from liveness.evaluation import held_out_metrics
+from held_out_scores import make_folds, make_scores
+from liveness.blend import Recipe, held_out
+from liveness.errors import InputError
+from liveness.evaluation import figures, measure
 
-FOLDS = pd.DataFrame(
-    {"liveness_score": [1, 0, 1, 0, 1, 0], "fold": [0, 0, 1, 1, 2, 2]},
-    index=pd.Index(list("abcdef"), name="fname"),
-)
-
-
-def scored(model: str, scores: dict[str, float]) -> pd.DataFrame:
-    """Each video scored by the engine of the fold that held it out."""
-    rows = [(fname, model, FOLDS["fold"][fname], score) for fname, score in scores.items()]
-    return pd.DataFrame(rows, columns=["fname", "model", "fold", "score"])
+FOLDS = make_folds()
 
 
-GOOD = scored("good", {"a": 0.9, "b": 0.1, "c": 0.8, "d": 0.2, "e": 0.6, "f": 0.4})
-# every fold alone is in order; pooled, f beats a and c
-SHIFTED = scored("shifted", {"a": 0.3, "b": 0.1, "c": 0.4, "d": 0.2, "e": 0.9, "f": 0.75})
+def judged(**changes: object) -> pd.DataFrame:
+    """240 videos, of which the attacks are prints and replays."""
+    table = held_out(make_scores(FOLDS, {"m": 2.0}), FOLDS, Recipe("mean")).join(
+        FOLDS[["liveness_score", "group"]]
+    )
+    attack = np.where(np.arange(len(table)) % 3, "print", "replay")
+    return table.assign(attack=np.where(table["liveness_score"] == 1, "", attack)).assign(**changes)
 
 
-def test_figures_are_pooled_over_the_folds() -> None:
-    metrics = held_out_metrics(pd.concat([GOOD, SHIFTED]), FOLDS, {})
-    assert metrics["models"]["good"] == {
-        "eer": pytest.approx(0, abs=1e-9),
-        "auc": 1,
-        "videos": 6,
-        "live": 3,
-        "spoof": 3,
-    }
-    assert metrics["models"]["shifted"]["auc"] == pytest.approx(7 / 9)
-    assert metrics["models"]["shifted"]["eer"] == pytest.approx(1 / 3)
+def test_every_figure_is_there_and_json_holds_them() -> None:
+    found = json.loads(json.dumps(figures(judged(), seed=0), allow_nan=False))
+    assert (found["videos"], found["groups"]) == (240, 80)
+    assert found["live"] + found["spoof"] == 240
+    rates = ("eer", "eer_nearest", "auc", "bpcer10", "bpcer20", "bpcer100", "apcer", "apcer_max", "bpcer")
+    for name in (*rates, "acer", "hter", "log_loss", "brier", "ece"):
+        low, high = found["intervals"][name]
+        # a calibration error is never below 0, so that its replicates lie above it
+        assert low <= found[name] <= high or name == "ece", name
+        assert 0 <= found[name] <= 1
+    assert set(found["attacks"]) == {"print", "replay"}
+    assert found["apcer_max"] == max(entry["apcer"] for entry in found["attacks"].values())
+    assert sum(entry["videos"] for entry in found["attacks"].values()) == found["spoof"]
+    assert found["acer"] == pytest.approx((found["apcer_max"] + found["bpcer"]) / 2)
+    assert found["hter"] == pytest.approx((found["apcer"] + found["bpcer"]) / 2)
 
 
-def test_the_blend_uses_its_weights() -> None:
-    scores = pd.concat([GOOD, SHIFTED])
-    only = {"shifted": {0: 1.0, 1: 1.0, 2: 1.0}}
-    metrics = held_out_metrics(scores, FOLDS, only)
-    assert metrics["blend"] == metrics["models"]["shifted"]
-    # the means are a .6, c .6, e .75 against b .1, d .2, f .575
-    assert held_out_metrics(scores, FOLDS, {})["blend"]["auc"] == 1
+def test_what_the_sample_is_too_small_for_is_none() -> None:
+    found = figures(judged(), seed=0)
+    assert found["tpr_at_fpr_1e-3"] is None
+    assert "tpr_at_fpr_1e-3" not in found["intervals"]
+    many = make_folds(4400)
+    table = held_out(make_scores(many, {"m": 2.0}), many, Recipe("mean")).join(
+        many[["liveness_score", "group"]]
+    )
+    values = measure(table.assign(attack=""))
+    assert 0 < values["tpr_at_fpr_1e-3"] < 1
+    assert values["tpr_at_fpr_1e-4"] is None
 
 
-def test_a_model_of_some_folds_has_figures_for_these() -> None:
-    some = SHIFTED[SHIFTED["fold"] < 2]
-    metrics = held_out_metrics(pd.concat([GOOD, some]), FOLDS, {})
-    assert metrics["models"]["shifted"]["videos"] == 4
-    assert metrics["models"]["shifted"]["auc"] == 1
-    assert metrics["models"]["good"]["videos"] == metrics["blend"]["videos"] == 6
+def test_unknown_attacks_are_one_type_and_some_unknown_ones_are_named_so() -> None:
+    unknown = figures(judged(attack=""), seed=0)
+    assert unknown["attacks"] == {}
+    assert unknown["apcer_max"] == unknown["apcer"]
+    table = judged()
+    table["attack"] = table["attack"].where(table["attack"] != "replay", "")
+    assert set(figures(table, seed=0)["attacks"]) == {"print", "unnamed"}
 
 
-def test_scores_for_training_videos_are_refused() -> None:
-    for planted in ({"fold": [1]}, {"fname": ["unknown.mp4"]}):
-        leak = GOOD.iloc[:1].assign(**planted)
-        with pytest.raises(ValueError, match="scored by an engine that saw it"):
-            held_out_metrics(pd.concat([GOOD.iloc[1:], leak]), FOLDS, {})
+def test_what_the_labels_say_of_live_videos_attacks_does_not_count() -> None:
+    table = judged()
+    named = table.assign(attack=table["attack"].where(table["liveness_score"] == 0, "mask"))
+    assert figures(named, seed=0) == figures(table, seed=0)
+
+
+def test_without_a_threshold_there_are_no_rates_at_it() -> None:
+    found = figures(judged(threshold=np.nan), seed=0)
+    assert not {"apcer", "bpcer", "acer", "hter"} & set(found)
+    assert found["attacks"] == {}
+    assert "eer" in found
+
+
+def test_the_threshold_is_applied_as_given() -> None:
+    found = measure(judged(threshold=0.0))
+    assert (found["apcer"], found["bpcer"], found["hter"]) == (1, 0, 0.5)
+
+
+def test_one_group_has_no_intervals() -> None:
+    assert figures(judged(group="one"), seed=0)["intervals"] == {}
+
+
+def test_one_class_is_refused() -> None:
+    table = judged()
+    with pytest.raises(InputError, match="not both 0"):
+        figures(table[table["liveness_score"] == 1], seed=0)

@@ -1,4 +1,4 @@
-"""Equal error rate and area under the curve."""
+"""Error rates: worked examples, independent implementations, laws."""
 
 import itertools
 from random import Random
@@ -8,10 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchmetrics.functional.classification import binary_eer
+from scipy.spatial import ConvexHull
+from sklearn import metrics as sk
+from torchmetrics.functional.classification import binary_calibration_error, binary_eer
 
+from liveness import metrics
 from liveness.errors import InputError
-from liveness.metrics import area_under_curve, equal_error_rate
+from liveness.metrics import CRITERIA, ErrorCurve, choose_threshold, equal_error_rate, error_curve
 
 # whole numbers make ties common and survive every transform that keeps the order
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-20, 20)), min_size=2, max_size=40).filter(
@@ -19,36 +22,153 @@ scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-20, 20)), min_size=2
 )
 Rows = list[tuple[int, int]]
 
+# what a curve tells, each as a function of labels and scores
+CURVE_METRICS = {
+    "hull_eer": metrics.hull_eer,
+    "nearest_eer": metrics.nearest_eer,
+    "auc": metrics.area_under_curve,
+    "bpcer10": lambda curve: metrics.bpcer_at_apcer(curve, 0.1),
+    "bpcer20": lambda curve: metrics.bpcer_at_apcer(curve, 0.05),
+}
+PROBABILITY_METRICS = (metrics.log_loss, metrics.brier_score, metrics.expected_calibration_error)
+
+# Fawcett (2006), An introduction to ROC analysis, figure 3: 20 instances, 10 of each class
+FAWCETT = [
+    (1, 0.9), (1, 0.8), (0, 0.7), (1, 0.6), (1, 0.55), (1, 0.54), (0, 0.53), (0, 0.52), (1, 0.51), (0, 0.505),
+    (1, 0.4), (0, 0.39), (1, 0.38), (0, 0.37), (0, 0.36), (0, 0.35), (1, 0.34), (0, 0.33), (1, 0.3), (0, 0.1),
+]  # fmt: skip
+# corners that the figure draws, as (false positive rate, true positive rate)
+FAWCETT_POINTS = [(0.0, 0.2), (0.1, 0.5), (0.3, 0.6), (0.4, 0.7), (0.5, 0.8), (0.8, 0.9), (0.9, 1.0)]
+
 
 def columns(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = np.array(rows).T
     return labels, scores.astype(float)
 
 
+def curve_of(rows: Rows) -> ErrorCurve:
+    return error_curve(*columns(rows))
+
+
+def random_case(seed: int, n: int = 600) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    return labels, 1 / (1 + np.exp(-rng.normal(labels * 1.5, 1.0))).round(2)
+
+
+# worked examples
+
+
+def test_the_curve_of_fawcetts_example() -> None:
+    labels, scores = np.array(FAWCETT).T
+    curve = error_curve(labels, scores)
+    points = {(round(a, 9), round(1 - b, 9)) for a, b in zip(curve.apcer, curve.bpcer, strict=True)}
+    assert set(FAWCETT_POINTS) <= points
+    assert len(points) == 21
+    assert curve.attacks == 10
+    # 68 of the 100 pairs are in order
+    assert metrics.area_under_curve(curve) == pytest.approx(0.68)
+    # the curve meets the other diagonal at (.4, .6); the hull's edge from (.1, .5) to (.5, .8) at 23/70
+    assert metrics.nearest_eer(curve) == pytest.approx(0.4)
+    assert metrics.hull_eer(curve) == pytest.approx(23 / 70)
+    # up to a false positive rate of .1 the best true positive rate is .5
+    assert metrics.bpcer_at_apcer(curve, 0.1) == pytest.approx(0.5)
+    assert metrics.bpcer_at_apcer(curve, 0.05) == pytest.approx(0.8)
+
+
 def test_a_worked_example() -> None:
     """Four spoofs and four live: at 0.5, one spoof of four is accepted and one live of four is rejected."""
     labels = [0, 0, 0, 0, 1, 1, 1, 1]
     scores = [0.1, 0.2, 0.3, 0.8, 0.4, 0.6, 0.7, 0.9]
-    assert equal_error_rate(labels, scores) == pytest.approx(0.25)
     # of 16 pairs, the spoof at 0.8 beats the live at 0.4, 0.6 and 0.7
-    assert area_under_curve(labels, scores) == pytest.approx(13 / 16)
+    assert metrics.area_under_curve(error_curve(labels, scores)) == pytest.approx(13 / 16)
+    assert metrics.nearest_eer(error_curve(labels, scores)) == pytest.approx(0.25)
+    # the hull runs from (0, 1/4) straight to (1/4, 1)
+    assert equal_error_rate(labels, scores) == pytest.approx(3 / 16)
 
 
-def test_between_two_thresholds_the_rate_is_interpolated() -> None:
-    """All scores equal: the curve is the diagonal, and it crosses at one half."""
+def test_all_scores_equal_is_a_coin() -> None:
     assert equal_error_rate([0, 1, 1], [0.3, 0.3, 0.3]) == pytest.approx(0.5)
     # one spoof of two ties with one live of one: from (0, 0) straight to (1/2, 1)
     assert equal_error_rate([0, 0, 1], [0.1, 0.5, 0.5]) == pytest.approx(1 / 3)
 
 
+def test_the_area_of_scikit_learns_example() -> None:
+    """From the documentation of roc_auc_score."""
+    assert metrics.area_under_curve(error_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])) == pytest.approx(0.75)
+
+
+def test_rates_at_a_threshold() -> None:
+    """ISO/IEC 30107-3:2023, 13.2, by hand: 1 of 4 prints passes, 1 of 2 replays; 1 of 4 live fails."""
+    labels = [0] * 6 + [1] * 4
+    accepted = [True, False, False, False, True, False, True, True, True, False]
+    attacks = ["print"] * 4 + ["replay"] * 2 + ["", "", "", "print"]
+    by_attack = metrics.apcer_by_attack(labels, accepted, attacks)
+    assert by_attack == {"print": 0.25, "replay": 0.5}
+    assert metrics.apcer(labels, accepted) == pytest.approx(2 / 6)
+    assert metrics.bpcer(labels, accepted) == 0.25
+
+
+def test_the_brier_score_of_1950() -> None:
+    """Brier (1950), Verification of forecasts expressed in terms of probability, table 1: P = 0.19."""
+    forecast = [0.7, 0.9, 0.8, 0.4, 0.2, 0, 0, 0, 0, 0.1]
+    rain = [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert 2 * metrics.brier_score(rain, forecast) == pytest.approx(0.19)
+
+
+def test_the_log_loss_of_scikit_learns_example() -> None:
+    """From the documentation of log_loss: spam, ham, ham, spam."""
+    assert metrics.log_loss([1, 0, 0, 1], [0.9, 0.1, 0.2, 0.65]) == pytest.approx(0.21616, abs=1e-5)
+
+
+def test_the_calibration_error_of_torchmetrics_example() -> None:
+    """From the documentation of binary_calibration_error, with two bins."""
+    scores, labels = [0.25, 0.25, 0.55, 0.75, 0.75], [0, 0, 1, 1, 1]
+    assert metrics.expected_calibration_error(labels, scores, bins=2) == pytest.approx(0.29)
+
+
+# independent implementations
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_against_torchmetrics(seed: int) -> None:
-    """It takes the nearest threshold and does not interpolate: they agree to within one video of a class."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, 600)
-    scores = 1 / (1 + np.exp(-rng.normal(labels * 1.5, 1.0)))
+def test_against_other_implementations(seed: int) -> None:
+    labels, scores = random_case(seed)
+    curve = error_curve(labels, scores)
+    false_accept, true_accept, _ = sk.roc_curve(labels, scores, drop_intermediate=False)
+    np.testing.assert_allclose(curve.apcer[::-1], false_accept)
+    np.testing.assert_allclose(1 - curve.bpcer[::-1], true_accept)
+    assert metrics.area_under_curve(curve) == pytest.approx(sk.roc_auc_score(labels, scores))
     theirs = float(binary_eer(torch.from_numpy(scores), torch.from_numpy(labels)))
-    assert equal_error_rate(labels, scores) == pytest.approx(theirs, abs=1 / min(np.bincount(labels)))
+    assert metrics.nearest_eer(curve) == pytest.approx(theirs, abs=1e-6)
+    assert metrics.log_loss(labels, scores) == pytest.approx(sk.log_loss(labels, scores))
+    assert metrics.brier_score(labels, scores) == pytest.approx(sk.brier_score_loss(labels, scores))
+    # theirs puts a score on the edge of two bins into the lower one
+    smooth = scores + 0.0013
+    theirs = float(binary_calibration_error(torch.from_numpy(smooth), torch.from_numpy(labels), n_bins=10))
+    assert metrics.expected_calibration_error(labels, smooth) == pytest.approx(theirs, abs=1e-5)
+
+
+@given(scored)
+def test_the_hull_against_a_geometric_one(rows: Rows) -> None:
+    """The lower hull of all points (APCER, BPCER) and of (1, 1), crossed by the diagonal edge by edge."""
+    curve = curve_of(rows)
+    points = np.stack([np.append(curve.apcer, 1.0), np.append(curve.bpcer, 1.0)], axis=1)
+    if np.linalg.matrix_rank(points - points[0]) < 2:
+        return
+    corners = points[ConvexHull(points).vertices]
+    crossings = []
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        before, after = x0 - y0, x1 - y1
+        if before * after <= 0 and before != after:
+            crossings.append(x0 + (x1 - x0) * before / (before - after))
+    assert metrics.hull_eer(curve) == pytest.approx(min(crossings), abs=1e-9)
+
+
+@given(scored, st.floats(0, 1))
+def test_the_hulls_rate_is_the_worst_prior_of_the_best_threshold(rows: Rows, prior: float) -> None:
+    curve = curve_of(rows)
+    best = (prior * curve.bpcer + (1 - prior) * curve.apcer).min()
+    assert metrics.hull_eer(curve) >= best - 1e-9
 
 
 @given(scored)
@@ -58,60 +178,136 @@ def test_the_area_is_the_share_of_pairs_in_order(rows: Rows) -> None:
         float(live > spoof) + (live == spoof) / 2
         for live, spoof in itertools.product(scores[labels == 1], scores[labels == 0])
     ]
-    assert area_under_curve(labels, scores) == pytest.approx(np.mean(pairs))
+    assert metrics.area_under_curve(error_curve(labels, scores)) == pytest.approx(np.mean(pairs))
+
+
+@given(scored)
+def test_counts_say_how_often_a_row_counts(rows: Rows) -> None:
+    """A replicate of twos and ones is the sample with these rows written out; one of ones is the sample."""
+    labels, scores = columns(rows)
+    twice = 1 + np.arange(len(labels)) % 2
+    counts = np.stack([np.ones_like(twice), twice])
+    written_out = np.repeat(labels, twice), np.repeat(scores, twice)
+    for metric in CURVE_METRICS.values():
+        both = metric(error_curve(labels, scores, counts))
+        expected = [metric(error_curve(labels, scores)), metric(error_curve(*written_out))]
+        np.testing.assert_allclose(both, expected, atol=1e-9)
+    probable = 1 / (1 + np.exp(-scores / 5))
+    for metric in PROBABILITY_METRICS:
+        expected = [metric(labels, probable), metric(written_out[0], np.repeat(probable, twice))]
+        np.testing.assert_allclose(metric(labels, probable, counts), expected)
+    for rate in (metrics.apcer, metrics.bpcer):
+        expected = [rate(labels, scores > 0), rate(written_out[0], written_out[1] > 0)]
+        np.testing.assert_allclose(rate(labels, scores > 0, counts), expected)
+
+
+def test_a_replicate_without_a_class_has_no_rate() -> None:
+    labels, scores = np.array([0, 1, 1]), np.array([0.1, 0.5, 0.9])
+    counts = np.array([[0, 2, 1], [1, 1, 1]])
+    for metric in CURVE_METRICS.values():
+        assert np.isnan(metric(error_curve(labels, scores, counts))).tolist() == [True, False]
+    assert np.isnan(metrics.apcer(labels, scores > 0.5, counts)).tolist() == [True, False]
+
+
+# laws
 
 
 @given(scored)
 def test_only_the_order_of_scores_counts(rows: Rows) -> None:
     labels, scores = columns(rows)
     for transformed in (scores * 3 + 7, np.exp(scores), scores**3, np.arctan(scores)):
-        assert equal_error_rate(labels, transformed) == pytest.approx(equal_error_rate(labels, scores))
-        assert area_under_curve(labels, transformed) == pytest.approx(area_under_curve(labels, scores))
+        for metric in CURVE_METRICS.values():
+            expected = metric(error_curve(labels, scores))
+            assert metric(error_curve(labels, transformed)) == pytest.approx(expected, abs=1e-9)
+        for criterion in CRITERIA:
+            accepted = scores >= choose_threshold(labels, scores, criterion)
+            again = transformed >= choose_threshold(labels, transformed, criterion)
+            assert (accepted == again).all()
 
 
 @given(scored)
 def test_both_classes_are_treated_alike(rows: Rows) -> None:
     labels, scores = columns(rows)
-    assert equal_error_rate(1 - labels, -scores) == pytest.approx(equal_error_rate(labels, scores), abs=1e-9)
-    assert area_under_curve(1 - labels, -scores) == pytest.approx(area_under_curve(labels, scores))
+    curve, swapped = error_curve(labels, scores), error_curve(1 - labels, -scores)
+    for metric in (metrics.hull_eer, metrics.nearest_eer, metrics.area_under_curve):
+        assert metric(swapped) == pytest.approx(metric(curve), abs=1e-9)
+    probable = 1 / (1 + np.exp(-scores / 5))
+    for metric in (metrics.log_loss, metrics.brier_score):
+        assert metric(1 - labels, 1 - probable) == pytest.approx(metric(labels, probable))
+    accepted = scores > 0
+    assert metrics.apcer(labels, accepted) == metrics.bpcer(1 - labels, ~accepted)
 
 
 @given(scored, st.randoms(use_true_random=False))
 def test_neither_order_nor_repetition_of_rows_counts(rows: Rows, random: Random) -> None:
     again = rows * 2
     random.shuffle(again)
-    for metric in (equal_error_rate, area_under_curve):
-        assert metric(*columns(again)) == pytest.approx(metric(*columns(rows)))
+    for metric in CURVE_METRICS.values():
+        assert metric(curve_of(again)) == pytest.approx(metric(curve_of(rows)), abs=1e-9)
 
 
 @given(scored)
 def test_rates_are_rates_and_separated_classes_have_none(rows: Rows) -> None:
     labels, scores = columns(rows)
-    rate = equal_error_rate(labels, scores)
-    assert 0 <= rate <= 1
+    curve = error_curve(labels, scores)
+    for metric in CURVE_METRICS.values():
+        assert -1e-12 <= metric(curve) <= 1 + 1e-12
     separated = scores[labels == 1].min() > scores[labels == 0].max()
-    assert (rate == pytest.approx(0, abs=1e-9)) == separated
+    for metric in (metrics.hull_eer, metrics.nearest_eer):
+        assert (metric(curve) == pytest.approx(0, abs=1e-9)) == separated
 
 
 @given(scored)
-def test_at_some_threshold_one_error_is_at_least_the_rate_and_the_other_at_most(rows: Rows) -> None:
-    """The rate lies between the errors of the best threshold without interpolation."""
+def test_the_hull_is_never_above_the_curve(rows: Rows) -> None:
+    """Nor above one half: randomising alone reaches that."""
+    curve = curve_of(rows)
+    assert metrics.hull_eer(curve) <= min(np.maximum(curve.apcer, curve.bpcer).min(), 0.5) + 1e-9
+
+
+@given(scored, st.sampled_from(CRITERIA))
+def test_a_threshold_does_what_its_criterion_says(rows: Rows, criterion: str) -> None:
     labels, scores = columns(rows)
-    rate = equal_error_rate(labels, scores)
-    thresholds = [*np.unique(scores), np.inf]
-    errors = [
-        ((scores[labels == 0] >= threshold).mean(), (scores[labels == 1] < threshold).mean())
-        for threshold in thresholds
-    ]
-    assert rate <= min(max(pair) for pair in errors) + 1e-9
-    assert rate >= min(min(pair) for pair in errors) - 1e-9
+    accepted = scores >= choose_threshold(labels, scores, criterion)
+    apcer, bpcer = metrics.apcer(labels, accepted), metrics.bpcer(labels, accepted)
+    curve = error_curve(labels, scores)
+    if criterion == "eer":
+        assert abs(apcer - bpcer) == pytest.approx(np.abs(curve.apcer - curve.bpcer).min())
+        assert (apcer + bpcer) / 2 == pytest.approx(metrics.nearest_eer(curve))
+    elif criterion == "min_hter":
+        assert apcer + bpcer == pytest.approx((curve.apcer + curve.bpcer).min())
+    else:
+        assert apcer <= 0.05
+        assert bpcer == pytest.approx(metrics.bpcer_at_apcer(curve, 0.05))
+
+
+def test_a_threshold_lies_between_scores() -> None:
+    labels, scores = [0, 0, 1, 1], [0.125, 0.25, 0.75, 1.0]
+    assert [choose_threshold(labels, scores, criterion) for criterion in CRITERIA] == [0.5, 0.5, 0.5]
+    # every spoof beats every live: only refusing all keeps spoofs out
+    assert choose_threshold([1, 0], [0.1, 0.9], "bpcer20") > 0.9
+
+
+def test_what_is_measurable() -> None:
+    """An error rate of 1 in 1,000 takes 1,000 attacks."""
+    for attacks, measurable in ((999, False), (1000, True)):
+        curve = error_curve([0] * attacks + [1], np.linspace(0, 1, attacks + 1))
+        assert metrics.measurable(curve, 1e-3) is measurable
+
+
+# what is refused
 
 
 @given(st.integers(0, 1), st.lists(st.floats(0, 1), max_size=5))
 def test_one_class_has_no_error_rate(label: int, scores: list[float]) -> None:
-    for metric in (equal_error_rate, area_under_curve):
+    labels = [label] * len(scores)
+    refusing = [error_curve, equal_error_rate, metrics.apcer, metrics.bpcer, *PROBABILITY_METRICS]
+    refusing += [
+        lambda labels, scores: metrics.apcer_by_attack(labels, scores, [""] * len(scores)),
+        *(lambda labels, scores, name=name: choose_threshold(labels, scores, name) for name in CRITERIA),
+    ]
+    for metric in refusing:
         with pytest.raises(InputError, match="not both 0"):
-            metric([label] * len(scores), scores)
+            metric(labels, scores)
 
 
 @given(scored)

@@ -11,7 +11,7 @@ from running import ROOT, Run, tiny_config
 
 pytestmark = pytest.mark.slow
 
-EVALUATED = {"submit", "evaluate"}
+EVALUATED = {"submit", "blend", "evaluate"}
 SCORED = {"predict"} | EVALUATED
 COMPILED = {"compile"} | SCORED
 EXPORTED = {"export"} | COMPILED
@@ -27,6 +27,11 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
     "inference.aggregate": ({"inference": {"aggregate": "median"}}, EVALUATED),
     "inference.frames": ({"inference": {"frames": 2}}, SCORED),
     "ensemble.weights": ({"ensemble": {"weights": {"vit": {0: 1.0}}}}, EVALUATED),
+    "ensemble.method": ({"ensemble": {"method": "stacking"}}, EVALUATED),
+    "ensemble.calibration": ({"ensemble": {"calibration": "temperature"}}, EVALUATED),
+    "evaluation.threshold": ({"evaluation": {"threshold": "bpcer20"}}, {"blend", "evaluate"}),
+    "evaluation.frame_level": ({"evaluation": {"frame_level": True}}, {"evaluate"}),
+    "runs": ({"runs": ["results", "other"]}, set()),
     "engine.max_batch": ({"engine": {"max_batch": 8}}, COMPILED),
     "engine.precision": ({"engine": {"precision": "fp32"}}, COMPILED),
     "engine.parity.frames": ({"engine": {"parity": {"frames": 8}}}, EXPORTED),
@@ -43,9 +48,17 @@ MODULES: dict[str, set[str]] = {
     "models": TRAINED,
     "duplicates": FOLDED,
     "scorer": SCORED,
-    "submission": EVALUATED,
+    "submission": {"submit"},
+    "scores": EVALUATED,
+    "recipe": EVALUATED,
+    "combination": EVALUATED,
+    "calibration": EVALUATED,
+    "blend": EVALUATED,
+    "metrics": EVALUATED,
+    "bootstrap": {"evaluate"},
     "evaluation": {"evaluate"},
-    "metrics": {"evaluate"},
+    "summary": {"evaluate"},
+    "comparison": set(),
     "engines/compiling": COMPILED,
     "engines/loading": SCORED,
     "engines/graph": EXPORTED,
@@ -83,7 +96,7 @@ def test_one_models_image_size_reruns_that_model_only(moved: Run) -> None:
     config = tiny_config()
     config["models"]["vit"]["image_size"] = 64
     moved.configure(config)
-    jobs = {"train": 2, "export": 2, "compile": 2, "predict": 4, "submit": 1, "evaluate": 1}
+    jobs = {"train": 2, "export": 2, "compile": 2, "predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
     assert moved.planned() == jobs
 
 

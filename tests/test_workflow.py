@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from liveness.blend import read_blend, read_held_out
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.frames import FrameStore
 from liveness.manifest import read_manifest, shard_of
 from liveness.models import load_checkpoint
 from liveness.preprocessing import model_input
+from liveness.scores import read_video_scores
 from running import TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
 
 pytestmark = pytest.mark.slow
@@ -101,12 +103,24 @@ def test_submit_writes_every_test_video_in_natural_order(finished: Run) -> None:
     assert submission["liveness_score"].between(0, 1).all()
 
 
+def test_blend_scores_every_held_out_video_and_writes_what_it_fitted(finished: Run) -> None:
+    table = read_held_out(results(finished) / "blend/held_out.csv")
+    assert sorted(table.index) == sorted(TRAIN_NAMES)
+    assert table.notna().all(axis=None)
+    blend = read_blend(results(finished) / "blend/blend.json")
+    assert (blend.method, blend.calibration, blend.videos) == ("mean", None, len(TRAIN_NAMES))
+
+
 def test_evaluate_reports_every_model_and_the_blend(finished: Run) -> None:
     metrics = json.loads((results(finished) / "metrics.json").read_text())
     assert set(metrics["models"]) == {"convnext", "vit"}
     for figures in (*metrics["models"].values(), metrics["blend"]):
         assert figures["videos"] == len(TRAIN_NAMES)
-        assert 0 <= figures["eer"] <= 1
+        assert figures["live"] + figures["spoof"] == len(TRAIN_NAMES)
+        for rate in ("eer", "auc"):
+            low, high = figures["intervals"][rate]
+            assert 0 <= low <= figures[rate] <= high <= 1
+    assert "| EER (ROC convex hull) |" in (results(finished) / "metrics.md").read_text(encoding="utf-8")
 
 
 # targets and switches
@@ -122,7 +136,7 @@ def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path
     (tmp_path / "test").mkdir()
     (tmp_path / "labels.csv").touch()
     expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
-    assert run.planned() == expected | {"predict": 6, "submit": 1, "evaluate": 1}
+    assert run.planned() == expected | {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1}
 
 
 def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
@@ -130,7 +144,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert "flowchart" in graph
     assert "predict" in graph
     assert "results/submission.csv" in finished.snakemake("--summary")
-    assert finished.planned("-R", "predict") == {"predict": 4, "submit": 1, "evaluate": 1}
+    assert finished.planned("-R", "predict") == {"predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
     assert finished.planned("-f", "results/scores/test/0.parquet") == {"predict": 1}
     assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
@@ -146,7 +160,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
         "models": models,
         "engines": models | {"export": 4, "compile": 4},
         "scores": models | {"manifest": 2, "export": 4, "compile": 4, "predict": 4},
-        "evaluation": models | {"export": 4, "compile": 4, "predict": 2, "evaluate": 1},
+        "evaluation": models | {"export": 4, "compile": 4, "predict": 2, "blend": 1, "evaluate": 1},
         "submission": models | {"manifest": 2, "export": 4, "compile": 4, "predict": 2, "submit": 1},
     }.items():
         assert fresh.planned(target) == jobs, target
@@ -172,6 +186,40 @@ def test_training_again_gives_the_same_weights(finished: Run, tmp_path: Path) ->
     first = (run.folder / path).read_bytes()
     assert run.executed("-f", path) == {"train": 1}
     assert (run.folder / path).read_bytes() == first
+
+
+# ensembles
+
+
+def test_a_fitted_blend_is_what_the_submission_gets(finished: Run, tmp_path: Path) -> None:
+    """Neither training nor prediction runs again."""
+    run = finished.copy(tmp_path / "run")
+    run.configure(
+        tiny_config(
+            ensemble={"method": "stacking", "calibration": "temperature"}, evaluation={"frame_level": True}
+        )
+    )
+    assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1}
+    blend = read_blend(run.folder / "results/blend/blend.json")
+    expected = blend(read_video_scores(sorted(run.folder.glob("results/scores/test/*.parquet")), "mean"))
+    submission = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
+    np.testing.assert_allclose(submission.loc[expected.index], expected)
+    metrics = json.loads((run.folder / "results/metrics.json").read_text())
+    assert metrics["blend"]["method"] == "stacking"
+    assert metrics["models"]["vit"]["frame_level"]["videos"] == 3 * len(TRAIN_NAMES)
+
+    compared = run.snakemake("compare", "--config", f"runs=[{finished.folder}/results,results]")
+    assert "| EER (ROC convex hull) |" in compared
+    rates = pd.read_csv(run.folder / "results/comparison.csv").set_index("rate")
+    assert rates.loc["eer", "second"] == pytest.approx(metrics["blend"]["eer"])
+    assert "test videos per second" in (run.folder / "results/comparison.md").read_text(encoding="utf-8")
+
+
+def test_compare_needs_two_runs(tmp_path: Path) -> None:
+    run = Run(tmp_path, tiny_config())
+    assert "name two result folders" in run.snakemake("compare", fails=True)
+    missing = run.snakemake("compare", "--config", "runs=[a,b]", fails=True)
+    assert "a/folds/folds.csv: no such file; runs names two folders" in missing
 
 
 # weights from outside

@@ -1,31 +1,66 @@
-"""Error rates on held-out scores, of every model and of the blend."""
+"""Rates on held-out scores, of every model and of the blend, with their intervals."""
 
 import json
 import logging
 
 import pandas as pd
 
-from liveness.evaluation import held_out_metrics
-from liveness.labels import read_folds
+from liveness.blend import held_out, read_blend, read_held_out
+from liveness.evaluation import figures
+from liveness.labels import read_folds, read_labels
 from liveness.log import start_log
 from liveness.outputs import whole
-from liveness.submission import video_scores
+from liveness.recipe import Recipe
+from liveness.scores import check_held_out, model_scores, read_video_scores, single_frames
+from liveness.summary import number, summary
 
 start_log(snakemake.log[0])
-params = snakemake.params
-scores = pd.concat(
-    [video_scores(pd.read_parquet(shard), params.aggregate, params.top_k) for shard in snakemake.input.scores]
-)
-metrics = held_out_metrics(scores, read_folds(snakemake.input.folds), params.weights)
-for name, figures in (metrics["models"] | {"the blend": metrics["blend"]}).items():
+params, settings = snakemake.params, snakemake.params.evaluation
+alone = Recipe("mean", criterion=settings["threshold"])
+labels = read_labels(snakemake.input.labels).set_index("fname")
+folds = read_folds(snakemake.input.folds)
+folds["attack"] = labels["attack"].reindex(folds.index, fill_value="") if "attack" in labels else ""
+
+
+def measured(table, folds):
+    return figures(table.join(folds[["liveness_score", "group", "attack"]]), params.seed)
+
+
+scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+check_held_out(scores, folds)
+models = {
+    name: measured(held_out(own, folds, alone), folds) for name, own in scores.groupby("model", sort=True)
+}
+if settings["frame_level"]:
+    frames = pd.concat([pd.read_parquet(shard) for shard in snakemake.input.scores])
+    for name, own in frames.groupby("model"):
+        single, of_frames = single_frames(own, folds)
+        models[name]["frame_level"] = measured(held_out(single, of_frames, alone), of_frames)
+
+blend = read_blend(snakemake.input.blend)
+metrics = {
+    "models": models,
+    "blend": measured(read_held_out(snakemake.input.held_out), folds)
+    | {
+        "method": blend.method,
+        "calibration": params.calibration,
+        "scored": int(scores["fname"].nunique()),
+        "complete": len(model_scores(scores).dropna()),
+    },
+    "threshold": {"criterion": blend.criterion, "value": blend.threshold},
+    "supplied_weights": params.supplied,
+}
+for name, one in (models | {"the blend": metrics["blend"]}).items():
     logging.info(
-        "held-out EER of %s: %.3f (AUC %.3f, %d videos)", name, *map(figures.get, ("eer", "auc", "videos"))
-    )
-metrics["supplied_weights"] = params.supplied
+        "held-out EER of %s: %s (AUC %.3f, %d videos)",
+        name, number(one["eer"], one["intervals"].get("eer")), one["auc"], one["videos"],
+    )  # fmt: skip
 if params.supplied:
     logging.warning(
         "the weights of %s came from outside: held-out figures hold only if they were trained on these folds",
         ", ".join(params.supplied),
     )
-with whole(snakemake.output[0]) as path:
+with whole(snakemake.output.metrics) as path:
     path.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+with whole(snakemake.output.summary) as path:
+    path.write_text(summary(metrics), encoding="utf-8")

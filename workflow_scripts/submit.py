@@ -2,21 +2,23 @@
 
 import logging
 
-import pandas as pd
 from natsort import natsorted, ns
 
+from liveness.blend import given_blend, read_blend
 from liveness.labels import read_names
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
-from liveness.submission import blend, submission_rows, video_scores
+from liveness.recipe import Recipe
+from liveness.scores import read_video_scores
+from liveness.submission import submission_rows
 from liveness.throughput import read_videos, times
 
 start_log(snakemake.log[0])
 params = snakemake.params
-scores = pd.concat(
-    [video_scores(pd.read_parquet(shard), params.aggregate, params.top_k) for shard in snakemake.input.scores]
-)
+recipe = Recipe(**params.ensemble)
+blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
+scores = read_video_scores(snakemake.input.scores, *params.aggregate)
 videos = read_videos(snakemake.input.videos)
 rows = (
     read_names(snakemake.input.rows[0])
@@ -25,7 +27,7 @@ rows = (
 )
 submission, unreadable = submission_rows(
     rows,
-    blend(scores, params.weights),
+    blend(scores),
     videos["problem"][videos["problem"] != ""].to_dict(),
     params.fallback_score,
     params.max_unreadable,

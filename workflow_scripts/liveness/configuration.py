@@ -13,6 +13,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from liveness.errors import InputError
+from liveness.recipe import Recipe
 
 Config = dict[str, Any]
 
@@ -48,7 +49,7 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     problems = list(dict.fromkeys(problems))
     if not problems:
         _fill_defaults(completed, schema)
-        _settle_folds(completed)
+        _settle(completed)
         problems = list(_contradictions(completed))
     if problems:
         raise InputError("\n".join(problems))
@@ -145,7 +146,7 @@ def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
                 _fill_defaults(item, other)
 
 
-def _settle_folds(config: Config) -> None:
+def _settle(config: Config) -> None:
     """Fold numbers become integers; a model without `folds` has all of them, or those it has weights for."""
     for model in config["models"].values():
         model["weights"] = {int(fold): path for fold, path in model["weights"].items()}
@@ -156,6 +157,7 @@ def _settle_folds(config: Config) -> None:
     config["ensemble"]["weights"] = {
         name: {int(fold): weight for fold, weight in folds.items()} for name, folds in blend.items()
     }
+    config["ensemble"].setdefault("method", "weights" if blend else "mean")
     config["inference"].setdefault("frames", config["frames"]["count"])
 
 
@@ -194,6 +196,21 @@ def _contradictions(config: Config) -> Iterator[str]:
             continue
         for fold in sorted(set(folds) - set(config["models"][name]["folds"])):
             yield f"ensemble.weights.{name}.{fold}: the model has no such fold; remove it."
-    weights = config["ensemble"]["weights"]
+    yield from _blend_contradictions(config)
+
+
+def _blend_contradictions(config: Config) -> Iterator[str]:
+    weights, method = config["ensemble"]["weights"], config["ensemble"]["method"]
     if weights and not any(weight > 0 for folds in weights.values() for weight in folds.values()):
         yield "ensemble.weights are all 0; expected at least one above 0."
+    if weights and method != "weights":
+        yield f"ensemble.weights is given, but ensemble.method {method} takes none; remove one of them."
+    if method == "weights" and not weights:
+        yield "ensemble.method is weights, but ensemble.weights is missing; add it, or use mean."
+    recipe = Recipe(**config["ensemble"])
+    key = "ensemble.calibration" if recipe.calibration else f"ensemble.method {method}"
+    shared = set.intersection(*(set(model["folds"]) for model in config["models"].values()))
+    if recipe.fitted and "train" not in config["data"]:
+        yield f"{key} is fitted on held-out scores; add data.train, or use mean or weights, uncalibrated."
+    elif recipe.fitted and len(shared) < 2:
+        yield f"{key} is judged on folds that it was not fitted on; expected all models to share two or more."

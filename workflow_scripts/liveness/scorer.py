@@ -37,8 +37,8 @@ CHUNK = 512
 class Scorer:
     """Holds engines and decoders until `close()`; use it as a context manager. For one thread at a time.
 
-    The engines are those of a run of the workflow, each loaded through its parity gate, and everything between
-    the file and the score is as the run has it: frames, views, aggregate, blend.
+    The engines are those of a run of the workflow, each loaded through its parity gate, and all between the
+    file and the score is as the run has it: frames, views, aggregate, blend.
     """
 
     def __init__(self, card: str | Path, *, batch_size: int = 32, threads: int | None = None) -> None:
@@ -57,7 +57,7 @@ class Scorer:
         threads = threads or loky.cpu_count()
         look = views(described["views"], described["crop_side"])
         window = tuple(described["sampling"].pop("window"))
-        self._aggregate = described["aggregate"], described["top_k"]
+        self._aggregate = described["aggregate"]
         self._fallback = described["fallback_score"]
         fitted = described["fitted_blend"]
         self._blend = (
@@ -131,7 +131,7 @@ class Scorer:
 
 
 KEYS = {
-    "engines", "sampling", "views", "crop_side", "aggregate", "top_k", "ensemble", "fitted_blend", "fallback_score",
+    "engines", "sampling", "views", "crop_side", "aggregate", "ensemble", "fitted_blend", "fallback_score",
 }  # fmt: skip
 
 

@@ -1,0 +1,72 @@
+"""Figures as Markdown."""
+
+from typing import Any
+
+import pandas as pd
+
+from held_out_scores import make_folds, make_scores
+from liveness.blend import Recipe, held_out
+from liveness.comparison import compare
+from liveness.evaluation import figures
+from liveness.summary import NAMES, comparison, summary, table
+
+FOLDS = make_folds()
+
+
+def judged(skill: float = 2.0) -> pd.DataFrame:
+    made = held_out(make_scores(FOLDS, {"m": skill}), FOLDS, Recipe("mean")).join(FOLDS.drop(columns="fold"))
+    return made.assign(attack=(1 - made["liveness_score"]).map({0: "", 1: "print|cut"}))
+
+
+def metrics(**changes: Any) -> dict[str, Any]:
+    found = figures(judged(), seed=0)
+    blend = found | {"method": "mean", "calibration": None, "scored": 240, "complete": 240} | changes
+    threshold = {"criterion": "eer", "value": 0.5}
+    return {"models": {"m": found}, "blend": blend, "threshold": threshold, "supplied_weights": []}
+
+
+def cells(markdown: str) -> dict[str, list[str]]:
+    """The tables' rows by their first cell."""
+    rows = [line[2:-2].split(" | ") for line in markdown.splitlines() if line.startswith("| ")]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_every_rate_has_a_row_with_its_interval() -> None:
+    found = metrics()
+    rows = cells(summary(found))
+    assert set(NAMES.values()) <= set(rows)
+    low, high = found["blend"]["intervals"]["eer"]
+    assert rows["EER (ROC convex hull)"] == [f"{found['blend']['eer']:.3f} ({low:.3f} to {high:.3f})"] * 2
+    assert rows["TPR at FPR 1e-3"] == [f"not measurable with n = {found['blend']['spoof']}"] * 2
+    assert rows["print\\|cut"][0] == str(found["blend"]["spoof"])
+
+
+def test_notes_say_how_the_figures_were_made() -> None:
+    plain = summary(metrics())
+    assert "nothing of it is fitted" in plain
+    assert "for each fold chosen on the others; the one to apply to new videos is 0.5000" in plain
+    assert "Some models" not in plain
+    partly = summary(metrics(method="stacking", calibration="isotonic", scored=300, complete=240))
+    assert "of method stacking, calibrated (isotonic); each video is judged by one that was fitted" in partly
+    assert "240 of 300 videos were scored by all models, the others have no blended score" in partly
+    outside = summary(metrics() | {"supplied_weights": ["xl", "l"]})
+    assert "The weights of xl, l came from outside" in outside
+
+
+def test_single_frames_have_a_table_of_their_own() -> None:
+    found = metrics()
+    found["models"]["m"]["frame_level"] = figures(judged(1.0), seed=0)
+    assert "## Single frames" in summary(found)
+
+
+def test_a_comparison_is_a_table_too() -> None:
+    rates = compare(judged(1.0), judged(4.0), seed=0)
+    rows = cells(comparison(rates, ["A", "B"], [2.0, 3.5]))
+    assert rows[""] == ["A", "B", "difference"]
+    assert rows["test videos per second"] == ["2.00", "3.50", "+1.50"]
+    assert rows["EER (ROC convex hull)"][2].startswith("-0.")
+    assert "test videos per second" not in comparison(rates, ["A", "B"], [2.0, None])
+
+
+def test_bars_do_not_break_a_table() -> None:
+    assert table(["a|b"], [["c"]]) == "| a\\|b |\n| --- |\n| c |"

@@ -1,0 +1,26 @@
+"""Fit the blend on held-out scores, and score each held-out video by one fitted without its fold."""
+
+import logging
+
+from liveness.blend import fit_blend, held_out, write_blend
+from liveness.labels import read_folds
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.recipe import Recipe
+from liveness.scores import check_held_out, read_video_scores
+
+start_log(snakemake.log[0])
+params = snakemake.params
+recipe = Recipe(**params.ensemble, criterion=params.threshold)
+folds = read_folds(snakemake.input.folds)
+scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+check_held_out(scores, folds)
+blend = fit_blend(scores, folds, recipe)
+logging.info(
+    "the blend (%s) was fitted on %d held-out videos; live is a score of at least %.4f (%s)",
+    blend.method, blend.videos, blend.threshold, blend.criterion,
+)  # fmt: skip
+with whole(snakemake.output.blend) as path:
+    write_blend(blend, path)
+with whole(snakemake.output.held_out) as path:
+    held_out(scores, folds, recipe).to_csv(path)

@@ -1,0 +1,22 @@
+"""Tabulate two result folders: rates with intervals, their paired difference, speed."""
+
+import logging
+from pathlib import Path
+
+from liveness.comparison import compare, read_run, videos_per_second
+from liveness.errors import InputError
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.summary import comparison
+
+start_log(snakemake.log[0])
+params = snakemake.params
+if not params.runs:
+    raise InputError("runs is missing; name two result folders: snakemake compare --config runs=[A,B]")
+rates = compare(*map(read_run, params.runs), params.seed)
+text = comparison(rates, params.runs, [videos_per_second(run) for run in params.runs])
+logging.info("%s", text)
+with whole(Path("results/comparison.csv")) as path:
+    rates.to_csv(path)
+with whole(Path("results/comparison.md")) as path:
+    path.write_text(text, encoding="utf-8")

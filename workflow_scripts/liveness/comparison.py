@@ -1,0 +1,91 @@
+"""Two runs side by side, on the videos that both held out."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from liveness.blend import read_held_out
+from liveness.bootstrap import bootstrap, interval
+from liveness.errors import InputError
+from liveness.evaluation import measure
+from liveness.folds import merge_groups
+from liveness.labels import read_folds
+
+# what no attack type is needed for
+NOT_COMPARED = ("apcer_max", "acer")
+
+
+def read_run(results: str | Path) -> pd.DataFrame:
+    """The held-out videos of a run by fname: liveness_score, group, score, threshold.
+
+    Raises InputError where it has none.
+    """
+    results = Path(results)
+    paths = results / "folds/folds.csv", results / "blend/held_out.csv"
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; runs names two folders that `evaluation` made.")
+    folds = read_folds(paths[0])[["liveness_score", "group"]]
+    return read_held_out(paths[1])[["score", "threshold"]].join(folds)
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Rates of the blends of two runs (see `read_run`), and how the second differs from the first.
+
+    Returns by rate: first, second, difference, each with its 95 % interval in the columns _low and _high, and
+    `videos`. Both runs are judged on the videos that both held out under the same label, and on the same
+    draws of groups: an interval of the difference that leaves 0 out says more than two that do not overlap.
+    Groups that either run knows stay together. Raises InputError where the runs share no such videos.
+    """
+    common = first.index.intersection(second.index)
+    common = common[first.loc[common, "liveness_score"] == second.loc[common, "liveness_score"]]
+    if common.empty:
+        raise InputError(
+            "runs: the two share no held-out video of one label; compare runs of the same videos."
+        )
+    runs = [run.loc[common].assign(attack="") for run in (first, second)]
+
+    def both(counts: np.ndarray | None = None) -> dict[str, dict[str, np.ndarray]]:
+        one, other = (measure(run, counts) for run in runs)
+        names = [name for name in one if name not in NOT_COMPARED and one[name] is not None and name in other]
+        differences = {name: other[name] - one[name] for name in names}
+        return {"first": one, "second": other, "difference": differences}
+
+    def flat(counts: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            f"{column} {name}": values
+            for column, rates in both(counts).items()
+            for name, values in rates.items()
+            if values is not None
+        }
+
+    values = both()
+    replicates = bootstrap(flat, _joined(runs[0]["group"], runs[1]["group"]), seed)
+    rows = {}
+    for name in values["difference"]:
+        row: dict[str, float] = {}
+        for column, rates in values.items():
+            low, high = interval(replicates[f"{column} {name}"]) or (np.nan, np.nan)
+            row |= {column: float(rates[name]), f"{column}_low": low, f"{column}_high": high}
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rate").assign(videos=len(common))
+
+
+def videos_per_second(results: str | Path) -> float | None:
+    """Test videos per second of the jobs that scored them, their start included; None where not known."""
+    results = Path(results)
+    seconds, videos = 0.0, 0
+    for benchmark in sorted(results.glob("benchmarks/predict/test/*.tsv")):
+        scores = results / f"scores/test/{benchmark.stem}.parquet"
+        if scores.is_file():
+            seconds += float(pd.read_csv(benchmark, sep="\t")["s"].mean())
+            videos += pd.read_parquet(scores, columns=["fname"])["fname"].nunique()
+    return videos / seconds if seconds else None
+
+
+def _joined(first: pd.Series, second: pd.Series) -> pd.Series:
+    """The finest groups of which those of both runs are parts."""
+    leader = second.groupby(second).transform(lambda group: group.index[0])
+    joined, _ = merge_groups(first, pd.DataFrame({"first": leader.to_numpy(), "second": leader.index}))
+    return joined

@@ -1,0 +1,142 @@
+"""Figures as Markdown, for people and for what a CI job posts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from liveness.recipe import Recipe
+
+Figures = Mapping[str, Any]
+
+# the order of both tables' columns and of a comparison's rows, in the field's names
+NAMES = {
+    "eer": "EER (ROC convex hull)",
+    "eer_nearest": "EER (nearest point)",
+    "auc": "AUC",
+    "bpcer10": "BPCER10",
+    "bpcer20": "BPCER20",
+    "bpcer100": "BPCER100",
+    "tpr_at_fpr_1e-3": "TPR at FPR 1e-3",
+    "tpr_at_fpr_1e-4": "TPR at FPR 1e-4",
+    "tpr_at_fpr_1e-5": "TPR at FPR 1e-5",
+    "apcer": "APCER, attacks pooled",
+    "apcer_max": "APCER, worst attack type",
+    "bpcer": "BPCER",
+    "acer": "ACER",
+    "hter": "HTER",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
+ATTACKS_NEEDED = {
+    "bpcer10": 10,
+    "bpcer20": 20,
+    "bpcer100": 100,
+    "tpr_at_fpr_1e-3": 1_000,
+    "tpr_at_fpr_1e-4": 10_000,
+    "tpr_at_fpr_1e-5": 100_000,
+}
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; bars in its cells are escaped."""
+    lines = [[cell.replace("|", "\\|") for cell in row] for row in [header, *rows]]
+    lines.insert(1, ["---"] * len(header))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """A value with its interval, both to three decimals."""
+    if value is None:
+        return "-"
+    low_high = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    return f"{value:.3f}{low_high}"
+
+
+def figure(figures: Figures, name: str) -> str:
+    """One rate as text; of one that the sample is too small for, that."""
+    if name in ATTACKS_NEEDED and figures.get(name) is None:
+        return f"not measurable with n = {figures['spoof']}"
+    return number(figures.get(name), figures["intervals"].get(name))
+
+
+def summary(metrics: Mapping[str, Any]) -> str:
+    """`results/metrics.json` as Markdown: rates of the blend and of every model, and how they were made."""
+    columns = {"blend": metrics["blend"], **metrics["models"]}
+    rates = [
+        [title, *(figure(figures, name) for figures in columns.values())] for name, title in NAMES.items()
+    ]
+    sizes = [
+        ["videos (live + spoof)", *(f"{f['videos']} ({f['live']} + {f['spoof']})" for f in columns.values())],
+        ["groups", *(str(figures["groups"]) for figures in columns.values())],
+    ]
+    parts = ["# Held-out figures", table(["", *columns], [*sizes, *rates])]
+    attacks = metrics["blend"]["attacks"]
+    if attacks:
+        rows = [
+            [name, str(f["videos"]), number(f["apcer"], f["interval"])]
+            for name, f in sorted(attacks.items(), key=lambda item: -item[1]["apcer"])
+        ]
+        parts.append(table(["attack type", "videos", "APCER of the blend"], rows))
+    frame_level = {name: f["frame_level"] for name, f in metrics["models"].items() if "frame_level" in f}
+    if frame_level:
+        rows = [
+            [title, *(figure(figures, name) for figures in frame_level.values())]
+            for name, title in NAMES.items()
+        ]
+        parts += ["## Single frames", table(["", *frame_level], rows)]
+    parts.append("\n".join(f"- {note}" for note in _notes(metrics)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _notes(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """How the figures were made, and what they do not say."""
+    blend, threshold = metrics["blend"], metrics["threshold"]
+    calibrated = f", calibrated ({blend['calibration']})" if blend["calibration"] else ""
+    nested = Recipe(blend["method"], calibration=blend["calibration"]).fitted
+    yield f"The blend is of method {blend['method']}{calibrated}" + (
+        "; each video is judged by one that was fitted without its fold."
+        if nested
+        else "; nothing of it is fitted."
+    )
+    if blend["complete"] < blend["scored"]:
+        partly = "the mean of those that did" if blend["videos"] == blend["scored"] else "no blended score"
+        yield (
+            f"Some models were trained on some folds only: {blend['complete']} of {blend['scored']} videos "
+            f"were scored by all models, the others have {partly}. A submission is always scored by all."
+        )
+    if "apcer" in blend:
+        yield (
+            f"Thresholds by the criterion {threshold['criterion']}, for each fold chosen on the others; the "
+            f"one to apply to new videos is {threshold['value']:.4f}."
+        )
+    yield (
+        f"In brackets: 95 % intervals, bootstrap over {blend['groups']} groups of people or near-duplicates. "
+        "They hold for other people before the same engines, not for another training run."
+    )
+    yield "Models chose their epoch on the fold that they are judged on, which flatters them a little."
+    if metrics["supplied_weights"]:
+        yield (
+            f"The weights of {', '.join(metrics['supplied_weights'])} came from outside: figures hold only "
+            "if they were trained on these folds."
+        )
+
+
+def comparison(rates: pd.DataFrame, runs: Sequence[str], speeds: Sequence[float | None]) -> str:
+    """What `comparison.compare` gave, as Markdown. `speeds` are videos per second."""
+    rows = [
+        [
+            NAMES[str(name)],
+            *(number(row[c], (row[f"{c}_low"], row[f"{c}_high"])) for c in ("first", "second", "difference")),
+        ]
+        for name, row in rates.to_dict("index").items()
+    ]
+    if None not in speeds:
+        first, second = (float(speed or 0) for speed in speeds)
+        rows.append(["test videos per second", f"{first:.2f}", f"{second:.2f}", f"{second - first:+.2f}"])
+    note = (
+        f"Held-out figures of the blends on {rates['videos'].iloc[0]} videos that both runs held out; 95 % "
+        "intervals by a paired bootstrap over groups. A difference whose interval holds 0 may be chance."
+    )
+    return f"{table(['', *runs, 'difference'], rows)}\n\n{note}\n"
