@@ -33,6 +33,7 @@ class CudaEnsemble(Ensemble):
 
     def __init__(self, engines: Sequence[TensorRtEngine], views: Sequence[View], *, batch_size: int) -> None:
         self.seconds = {"preprocess": 0.0, "copy": 0.0, "compute": 0.0}
+        self.sizes = tuple(engine.image_size for engine in engines)
         self._views = list(views)
         self._batch_size = batch_size
         self._cuda = driver()
@@ -47,7 +48,7 @@ class CudaEnsemble(Ensemble):
             self._kernel.prepare("PPPiii")
             self._prepare, self._compute = self._cuda.Stream(), self._cuda.Stream()
             self._scratch = self._cuda.mem_alloc(max(self.scratch_bytes, 1))
-            sizes = {engine.image_size for engine in engines}
+            sizes = set(self.sizes)
             self._pixels = {size: self._cuda.mem_alloc(batch_size * size * size * 3) for size in sizes}
             self._probability = self._cuda.mem_alloc(batch_size * 4)
             self._members = [

@@ -34,11 +34,13 @@ class Ensemble(ABC):
     Attributes:
         takes_frames: True where `submit` takes canonical frames and makes the engines' inputs on the device;
             False where it takes Inputs.
+        sizes: of the frames that each engine takes, in pixels.
         seconds: time spent so far by stage: "preprocess", "copy" and "compute", those that exist. Stages of
             different batches may run side by side.
     """
 
     takes_frames: bool
+    sizes: tuple[int, ...]
     seconds: dict[str, float]
 
     @abstractmethod
@@ -99,6 +101,7 @@ class SerialEnsemble(Ensemble):
 
     def __init__(self, engines: Sequence[Engine], views: Sequence[View]) -> None:
         self.seconds = {"compute": 0.0}
+        self.sizes = tuple(engine.image_size for engine in engines)
         self._engines = list(engines)
         self._views = list(views)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="engines")
