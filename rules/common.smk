@@ -15,6 +15,7 @@ from liveness import sources
 from liveness.configuration import complete
 from liveness.engines.backends import (
     ENGINE_SUFFIXES,
+    METADATA_SUFFIX,
     PARITY_SUFFIX,
     engine_suffixes,
     onnx_precisions,
@@ -61,7 +62,9 @@ SOURCES = [
     for suffix in [f"{precision}.onnx" for precision in PRECISIONS] or ["safetensors"]
 ]
 REFERENCE = "results/exported/{model}/{fold}.reference.npz"
-ENGINE = f"results/engines/{BACKEND}/{{model}}/{{fold}}"
+# engines run on the kind of GPU that they were built on, so each kind has a folder
+ENGINES = "-".join(filter(None, [BACKEND, config["engine"]["target"]]))
+ENGINE = f"results/engines/{ENGINES}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
 CARD = "results/scorer.json"
 SCORED_FOLDER = f"results/scored/{Path(config.get('videos', 'videos')).name}.csv"
@@ -115,6 +118,23 @@ def weights_of(wildcards):
     """Checkpoint of a model and fold: the one from outside, or the one that train makes."""
     outside = config["models"][wildcards.model]["weights"]
     return outside.get(int(wildcards.fold), WEIGHTS.format(**wildcards))
+
+
+def folds_that_trained(wildcards):
+    """Labels for the parity gate, where the weights depend on them anyway: a relabel exports no others again."""
+    outside = config["models"][wildcards.model]["weights"]
+    return [] if int(wildcards.fold) in outside or "train" not in DATA else [FOLDS]
+
+
+def parity_limits():
+    """What the parity gate lets pass of the configured precision."""
+    parity = config["engine"]["parity"]
+    kind = "max_difference_int8" if config["engine"]["precision"] == "int8" else "max_difference"
+    return {
+        "max_difference": parity[kind],
+        "threshold": parity["threshold"],
+        "max_eer_change": parity["max_eer_change"],
+    }
 
 
 def pretrained_file(wildcards):

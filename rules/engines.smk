@@ -6,6 +6,7 @@ rule export:
         after_manifest(PARITY_SPLIT),
         weights=weights_of,
         frames=expand(FRAMES, split=PARITY_SPLIT, shard=SHARDS),
+        folds=folds_that_trained,
     output:
         sources=SOURCES,
         reference=REFERENCE,
@@ -34,14 +35,36 @@ rule compile:
     output:
         multiext(ENGINE, *engine_suffixes(BACKEND)),
     log:
-        f"results/logs/compile/{BACKEND}/{{model}}/{{fold}}.log",
+        f"results/logs/compile/{ENGINES}/{{model}}/{{fold}}.log",
     benchmark:
-        f"results/benchmarks/compile/{BACKEND}/{{model}}/{{fold}}.tsv"
+        f"results/benchmarks/compile/{ENGINES}/{{model}}/{{fold}}.tsv"
     conda:
         "../envs/engines.yaml"
     params:
-        engine=lookup("engine", within=config),
+        engine={key: config["engine"][key] for key in ("backend", "precision", "max_batch")},
+        limits=parity_limits(),
+        tensorrt=config["engine"]["tensorrt"] if BACKEND.startswith("tensorrt") else {},
         precisions=PRECISIONS,
         code=source_digest("compile.py"),
     script:
         "../workflow_scripts/compile.py"
+
+
+rule parity_report:
+    input:
+        after_manifest(PARITY_SPLIT),
+        metadata=all_engines(METADATA_SUFFIX),
+    output:
+        "results/parity.csv",
+        "results/parity.md",
+    log:
+        "results/logs/parity_report.log",
+    benchmark:
+        "results/benchmarks/parity_report.tsv"
+    conda:
+        "../envs/engines.yaml"
+    params:
+        members=all_members(),
+        code=source_digest("parity_report.py"),
+    script:
+        "../workflow_scripts/parity_report.py"

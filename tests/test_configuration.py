@@ -48,7 +48,13 @@ def test_data_and_models_are_enough() -> None:
         "weights": {},
     }
     assert config["inference"]["frames"] == config["frames"]["count"] == 8
-    assert config["engine"]["parity"] == {"frames": 64, "max_difference": 0.01}
+    assert config["engine"]["parity"] == {
+        "frames": 64,
+        "max_difference": 0.01,
+        "max_difference_int8": 0.03,
+        "threshold": 0.5,
+        "max_eer_change": 0.005,
+    }
     assert config["ensemble"] == {"method": "mean", "weights": {}}
     assert config["evaluation"] == {"threshold": "eer", "frame_level": False}
     assert config["training"]["augmentation"]["crop_scale"] == [0.7, 1.0]
@@ -78,7 +84,29 @@ def test_completing_twice_changes_nothing() -> None:
             0.5,
             "training.augmentation.hflp is not a known key; did you mean hflip?",
         ),
-        ("engine.parity.zzz", 1, "engine.parity.zzz is not a known key; known here: frames, max_difference."),
+        (
+            "engine.tensorrt.zzz",
+            1,
+            "engine.tensorrt.zzz is not a known key; known here: optimization_level, workspace_mib, "
+            "hardware_compatible, version_compatible.",
+        ),
+        (
+            "engine.target",
+            "a/b",
+            "engine.target: the name 'a/b' does not match ^[A-Za-z0-9._-]*$; rename it.",
+        ),
+        (
+            "engine.tensorrt.optimization_level",
+            6,
+            "engine.tensorrt.optimization_level is 6; expected at most 5.",
+        ),
+        ("engine.parity.threshold", -1, "engine.parity.threshold is -1; expected at least 0."),
+        ("engine.parity.max_eer_change", 2, "engine.parity.max_eer_change is 2; expected at most 1."),
+        (
+            "engine.parity.max_difference_int8",
+            0,
+            "engine.parity.max_difference_int8 is 0; expected more than 0.",
+        ),
         ("data", None, "data is None; expected a mapping."),
         ("shards", "two", "shards is 'two'; expected an integer."),
         ("shards", True, "shards is True; expected an integer."),

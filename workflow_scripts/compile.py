@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from liveness.engines.compiling import compile_engine
+from liveness.engines.engine import BuildOptions
 from liveness.engines.metadata import engine_stem
-from liveness.engines.parity import read_sample
+from liveness.engines.parity import Limits
+from liveness.engines.reference import read_sample
 from liveness.log import start_log
 
 start_log(snakemake.log[0])
-settings = snakemake.params.engine
-precisions = snakemake.params.precisions or ["fp32"]
+params = snakemake.params
+settings, precisions = params.engine, params.precisions or ["fp32"]
+limits = Limits(**{key: float(value) for key, value in params.limits.items()})
 compile_engine(
     engine_stem(snakemake.output[-1]),
     backend=settings["backend"],
@@ -17,6 +20,7 @@ compile_engine(
     sources=dict(zip(precisions, map(Path, snakemake.input.sources), strict=True)),
     reference=read_sample(snakemake.input.reference),
     max_batch=settings["max_batch"],
-    parity_limit=settings["parity"]["max_difference"],
+    limits=limits,
     threads=snakemake.threads,
+    options=BuildOptions(**params.tensorrt),
 )

@@ -3,9 +3,10 @@
 import logging
 
 from liveness.engines.graph import check_onnx, export_onnx, reference_probabilities
-from liveness.engines.parity import ReferenceSample, write_sample
+from liveness.engines.reference import ReferenceSample, draw_frames, write_sample
 from liveness.errors import InputError
 from liveness.frames import FrameStore
+from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.models import load_checkpoint, save_checkpoint
 from liveness.outputs import whole
@@ -14,9 +15,10 @@ start_log(snakemake.log[0])
 params, sources = snakemake.params, snakemake.output.sources
 checkpoint = load_checkpoint(snakemake.input.weights, params.architecture, params.image_size)
 size, normalisation = checkpoint.image_size, {"mean": checkpoint.mean, "std": checkpoint.std}
-frames = FrameStore(snakemake.input.frames).sample(params.frames, size)
+labels = {} if not snakemake.input.folds else read_folds(snakemake.input.folds[0])["liveness_score"].to_dict()
+frames, frame_labels = draw_frames(FrameStore(snakemake.input.frames), params.frames, size, labels)
 reference = reference_probabilities(checkpoint.module, frames, **normalisation)
-write_sample(snakemake.output.reference, ReferenceSample(frames, reference))
+write_sample(snakemake.output.reference, ReferenceSample(frames, reference, frame_labels))
 
 if not params.precisions:
     with whole(sources[0]) as path:

@@ -9,7 +9,7 @@ import timm
 import torch
 
 from liveness.engines.graph import export_onnx, reference_probabilities
-from liveness.engines.parity import ReferenceSample
+from liveness.engines.reference import ReferenceSample
 from liveness.models import Checkpoint
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -52,9 +52,9 @@ def export(
     for precision, path in onnx.items():
         export_onnx(network, path, image_size=side, mean=MEAN, std=STD, precision=precision)
     probabilities = reference_probabilities(network, frames, mean=MEAN, std=STD)
-    return Exported(
-        Checkpoint(network, architecture, side, MEAN, STD), ReferenceSample(frames, probabilities), onnx
-    )
+    labels = np.arange(len(frames), dtype=np.int8) % 2
+    reference = ReferenceSample(frames, probabilities, labels)
+    return Exported(Checkpoint(network, architecture, side, MEAN, STD), reference, onnx)
 
 
 def create(architecture: str, **options: Any) -> torch.nn.Module:

@@ -1,6 +1,7 @@
 """Compiling ends in an engine that agrees with its model, or in no file at all."""
 
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from exported import MAX_BATCH, Exported
 
 from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions
 from liveness.engines.compiling import compile_engine
+from liveness.engines.engine import AHEAD_OF_TIME
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import EngineMetadata
 from liveness.engines.opening import open_backend
-from liveness.engines.parity import ParityError
+from liveness.engines.parity import Limits, ParityError
 from liveness.errors import InputError
 from liveness.models import save_checkpoint
 from liveness.outputs import sha256
@@ -45,15 +47,46 @@ def test_auto_takes_the_fast_precision_where_it_agrees(convnext: Exported, tmp_p
     assert written == {f"0{suffix}" for suffix in engine_suffixes("openvino")}
 
 
-def test_auto_falls_back_to_float32_and_logs_both_figures(
+def test_auto_gives_way_to_more_exact_precisions_and_says_so(
     efficientnet: Exported, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     needs_bf16()
     with caplog.at_level(logging.INFO):
         metadata = compile_openvino(efficientnet, tmp_path / "0")
-    assert metadata.precision == "fp32"
-    assert metadata.parity is not None and metadata.parity.max_difference < 1e-4
-    assert caplog.text.count("largest difference") == 2 and "bf16 fails the parity gate" in caplog.text
+    assert metadata.precision in ("mixed", "fp32")
+    assert metadata.parity is not None and metadata.parity.passed
+    assert "0 in bf16: the engine disagrees" in caplog.text and "trying the next precision" in caplog.text
+    assert "times as fast as" in caplog.text or "well within" in caplog.text
+
+
+def test_a_mixed_engine_keeps_the_layers_that_lose_most_in_float32(
+    efficientnet: Exported, tmp_path: Path
+) -> None:
+    needs_bf16()
+    metadata = compile_openvino(efficientnet, tmp_path / "0", "mixed")
+    layers = open_backend("openvino").layers(efficientnet.onnx)  # type: ignore[attr-defined]
+    assert 0 < len(metadata.float32_layers) < len(layers)
+    assert set(metadata.float32_layers) < set(layers)
+    assert metadata.parity is not None and metadata.parity.max_difference <= 0.01
+    with load_engine(tmp_path / "0.json") as engine:
+        difference = np.abs(engine(efficientnet.reference.frames) - efficientnet.reference.probabilities)
+    assert difference.max() == pytest.approx(metadata.parity.max_difference, abs=2e-3)
+
+
+def test_mixing_needs_a_processor_to_try_engines_on(convnext: Exported, tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    if open_backend("tensorrt_rtx").target != AHEAD_OF_TIME:
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match="layers are chosen by running engines, and there is no GPU"):
+        compile_engine(
+            tmp_path / "0",
+            backend="tensorrt_rtx",
+            precision="mixed",
+            sources=convnext.onnx,
+            reference=convnext.reference,
+            max_batch=MAX_BATCH,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_explicit_precision_fails_with_the_figures_and_leaves_nothing(
@@ -115,3 +148,39 @@ def test_an_unknown_precision_or_back_end_is_refused(backend: str) -> None:
 def test_an_unknown_back_end_is_refused() -> None:
     with pytest.raises(InputError, match=r"engine\.backend is 'tflite'; expected one of: openvino, "):
         open_backend("tflite")
+
+
+def test_eight_bits_are_calibrated_and_held_to_their_own_limit(convnext: Exported, tmp_path: Path) -> None:
+    pytest.importorskip("nncf")
+    metadata = compile_engine(
+        tmp_path / "0",
+        backend="openvino",
+        precision="int8",
+        sources=convnext.onnx,
+        reference=convnext.reference,
+        max_batch=MAX_BATCH,
+        limits=Limits(max_difference=0.1),
+        threads=2,
+    )
+    assert metadata.precision == "int8"
+    assert metadata.parity is not None and 1e-4 < metadata.parity.max_difference <= 0.1
+    assert "FakeQuantize" in (tmp_path / "0.xml").read_text()
+    with pytest.raises(ParityError):
+        compile_engine(
+            tmp_path / "1",
+            backend="openvino",
+            precision="int8",
+            sources=convnext.onnx,
+            reference=convnext.reference,
+            max_batch=MAX_BATCH,
+            limits=Limits(max_difference=1e-5),
+        )
+
+
+def test_eight_bits_without_nncf_are_one_sentence(
+    convnext: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)  # as if it were not installed
+    with pytest.raises(InputError, match=r"needs the package nncf .*pip install '\.\[int8\]'"):
+        compile_openvino(convnext, tmp_path / "0", "int8")
+    assert not list(tmp_path.iterdir())

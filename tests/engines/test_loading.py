@@ -17,7 +17,8 @@ from exported import MAX_BATCH, Exported
 from liveness.engines.compiling import compile_engine
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata, write_metadata
-from liveness.engines.parity import ParityError, ReferenceSample, write_sample
+from liveness.engines.parity import ParityError
+from liveness.engines.reference import write_sample
 from liveness.errors import InputError
 from liveness.outputs import sha256
 
@@ -93,7 +94,8 @@ def test_loading_does_not_import_torch(folder: Path) -> None:
         (lambda r: r.update(max_batch=0), "not positive and in order"),
         (lambda r: r.update(backend="tflite"), "backend is 'tflite'"),
         (lambda r: r.update(precision="int4"), "precision is 'int4'"),
-        (lambda r: r.update(parity_limit=2.0), r"parity_limit is 2\.0"),
+        (lambda r: r["limits"].update(max_difference=2.0), r"limits: max_difference is 2\.0"),
+        (lambda r: r.update(float32_layers=[1]), r"float32_layers is \[1\]"),
         (lambda r: r.update(parity="fine"), "parity is 'fine'"),
         (lambda r: r["parity"].update(flips=1.5), r"parity: flips is 1\.5"),
         (lambda r: r["parity"].update(passed=False), "failed its parity check"),
@@ -143,7 +145,8 @@ def test_the_gate_runs_on_loading(folder: Path, reason: str, convnext: Exported)
     load_engine(path).close()
 
     sample = convnext.reference
-    write_sample(folder / "0.parity.npz", ReferenceSample(sample.frames, 1 - sample.probabilities))
+    wrong = dataclasses.replace(sample, probabilities=1 - sample.probabilities)
+    write_sample(folder / "0.parity.npz", wrong)
     files = metadata.files | {"0.parity.npz": sha256(folder / "0.parity.npz")}
     write_metadata(path, dataclasses.replace(metadata, parity=parity, target=target, files=files))
     with pytest.raises(ParityError, match="disagrees with its PyTorch model"):

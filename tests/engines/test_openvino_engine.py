@@ -54,7 +54,7 @@ def test_other_shapes_and_types_are_refused(convnext: Exported, tmp_path: Path, 
 def test_a_precision_that_the_cpu_lacks_is_refused(convnext: Exported, tmp_path: Path) -> None:
     backend = OpenVinoBackend()
     backend._capabilities = ["FP32"]
-    assert backend.precisions == backend.supported == ("fp32",)
+    assert backend.precisions == ("fp32",) and backend.supported == ("fp32", "int8")
     with pytest.raises(InputError, match="computes in bf16, which this CPU lacks"):
         backend.open(tmp_path / "0", precision="bf16", image_size=64, max_batch=8, threads=1)
 

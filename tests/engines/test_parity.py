@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 
-from liveness.engines.parity import (
-    Parity,
-    ParityError,
-    ReferenceSample,
-    compare,
-    measure,
-    read_sample,
-    require,
-    write_sample,
-)
+from liveness.engines.parity import EER_FRAMES, Limits, Parity, ParityError, measure, require
+from liveness.engines.parity import compare as compare_sample
+from liveness.engines.reference import ReferenceSample, read_sample, write_sample
 from liveness.errors import InputError
 
 probability = st.floats(0, 1, width=32)
@@ -26,6 +19,17 @@ pairs = st.integers(1, 30).flatmap(
     lambda n: st.tuples(*[arrays(np.float32, n, elements=probability) for _ in range(2)])
 )
 limits = st.floats(0, 0.5)
+
+
+def sample_of(probabilities: np.ndarray, labels: np.ndarray | None = None) -> ReferenceSample:
+    n = len(probabilities)
+    return ReferenceSample(
+        np.zeros((n, 2, 2, 3), np.uint8), probabilities, np.full(n, -1, np.int8) if labels is None else labels
+    )
+
+
+def compare(reference: np.ndarray, candidate: np.ndarray, limit: float) -> Parity:
+    return compare_sample(sample_of(reference), candidate, Limits(max_difference=limit))
 
 
 @given(pairs, limits)
@@ -74,17 +78,51 @@ def test_flips_count_only_among_decided_frames() -> None:
 
 
 def test_a_failing_gate_shows_the_figures() -> None:
-    parity = Parity(32, 0.203, 0.01, 0.993, 1, False)
-    with pytest.raises(ParityError, match=r"(?s)openvino/small/0.*0\.203000 \(limit 0\.01\).*0\.9930.* 1$"):
-        require(parity, 0.01, "openvino/small/0")
+    parity = Parity(32, 0.203, 0.01, 0.993, 1, 0.1, 0.2, False)
+    with pytest.raises(
+        ParityError,
+        match=r"(?s)openvino/small/0.*0\.203000 \(limit 0\.01\).*0\.9930.*0\.1000 -> 0\.2000.* 1 at 0\.5$",
+    ):
+        require(parity, Limits(), "openvino/small/0")
+
+
+def test_flips_count_at_the_configured_threshold() -> None:
+    sample, candidate = sample_of(np.array([0.88, 0.3], np.float32)), np.array([0.92, 0.6], np.float32)
+    assert compare_sample(sample, candidate, Limits(0.01, threshold=0.9)).flips == 1
+    assert compare_sample(sample, candidate, Limits(0.01, threshold=0.5)).flips == 1
+    assert compare_sample(sample, candidate, Limits(0.01, threshold=0.2)).flips == 0
+
+
+@pytest.mark.parametrize("frames", [EER_FRAMES - 2, EER_FRAMES])
+def test_a_change_of_the_eer_is_judged_from_enough_labelled_frames_on(frames: int) -> None:
+    """The model tells live and spoof apart by a hair, and the engine shifts them past each other."""
+    labels = np.arange(frames).astype(np.int8) % 2
+    expected = np.where(labels == 1, 0.502, 0.498).astype(np.float32)
+    candidate = np.where(labels == 1, 0.499, 0.501).astype(np.float32)
+    parity = compare_sample(sample_of(expected, labels), candidate, Limits())
+    assert (parity.eer_reference, parity.eer) == (0.0, pytest.approx(1.0, abs=1e-6))
+    assert parity.passed == (frames < EER_FRAMES)
+    # labels that nobody knows change nothing
+    labels[:10] = -1
+    assert compare_sample(sample_of(expected, labels), candidate, Limits()).passed
+
+
+def test_without_both_classes_there_is_no_eer() -> None:
+    sample = sample_of(np.array([0.1, 0.9], np.float32), np.array([1, -1], np.int8))
+    parity = compare_sample(sample, sample.probabilities, Limits())
+    assert parity.eer is None and parity.eer_reference is None and parity.passed
 
 
 def test_the_sample_survives_its_file(tmp_path: Path) -> None:
-    sample = ReferenceSample(np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3), np.array([0.25], np.float32))
+    sample = ReferenceSample(
+        np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3),
+        np.array([0.25], np.float32),
+        np.array([1], np.int8),
+    )
     write_sample(tmp_path / "0.parity.npz", sample)
     again = read_sample(tmp_path / "0.parity.npz")
-    assert np.array_equal(again.frames, sample.frames)
-    assert np.array_equal(again.probabilities, sample.probabilities)
+    for name, array in vars(sample).items():
+        assert np.array_equal(getattr(again, name), array) and getattr(again, name).dtype == array.dtype
 
 
 def test_a_pickle_in_the_sample_is_refused(tmp_path: Path) -> None:
@@ -96,12 +134,12 @@ def test_a_pickle_in_the_sample_is_refused(tmp_path: Path) -> None:
 
 def test_a_sample_without_finite_probabilities_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
-        ReferenceSample(np.zeros((1, 4, 4, 3), np.uint8), np.array([np.nan], np.float32))
+        sample_of(np.array([np.nan], np.float32))
 
 
 def test_a_path_for_single_frames_that_gives_no_number_fails_the_gate() -> None:
     def engine(frames: np.ndarray) -> np.ndarray:
         return np.full(len(frames), np.nan if len(frames) == 1 else 0.5, np.float32)
 
-    sample = ReferenceSample(np.zeros((3, 8, 8, 3), np.uint8), np.full(3, 0.5, np.float32))
-    assert not measure(engine, sample, 0.01).passed  # type: ignore[arg-type]
+    sample = sample_of(np.full(3, 0.5, np.float32))
+    assert not measure(engine, sample, Limits()).passed  # type: ignore[arg-type]

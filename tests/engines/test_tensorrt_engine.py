@@ -12,6 +12,7 @@ from liveness.engines.backends import engine_suffixes
 from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import AHEAD_OF_TIME
 from liveness.engines.loading import load_engine
+from liveness.engines.parity import Limits
 from liveness.engines.tensorrt_engine import TensorRtBackend
 from liveness.errors import InputError
 
@@ -53,7 +54,7 @@ def test_another_major_version_is_refused(rtx: TensorRtBackend, convnext: Export
         sources=convnext.onnx,
         reference=convnext.reference,
         max_batch=MAX_BATCH,
-        parity_limit=1.0,
+        limits=Limits(max_difference=1.0),
     )
     record = json.loads((tmp_path / "0.json").read_text())
     (tmp_path / "0.json").write_text(json.dumps(record | {"backend_version": "99.0"}))

@@ -6,7 +6,7 @@ An engine is a set of files that share a stem, `results/engines/<backend>/<model
 from liveness.errors import InputError
 
 BACKENDS = ("openvino", "tensorrt", "tensorrt_rtx", "torch")
-PRECISIONS = ("bf16", "fp16", "fp32")
+PRECISIONS = ("int8", "bf16", "fp16", "mixed", "fp32")
 
 # the files that the back end itself reads
 ENGINE_SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -22,14 +22,18 @@ METADATA_SUFFIX = ".json"
 # a float32 graph itself; TensorRT's networks are strongly typed, so there the ONNX file has the precision.
 _ONNX_PRECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("openvino", "auto"): ("fp32",),
+    ("openvino", "int8"): ("fp32",),
     ("openvino", "bf16"): ("fp32",),
+    ("openvino", "mixed"): ("fp32",),
     ("openvino", "fp16"): ("fp32",),
     ("openvino", "fp32"): ("fp32",),
     ("tensorrt", "auto"): ("fp16", "fp32"),
     ("tensorrt", "fp16"): ("fp16",),
+    ("tensorrt", "mixed"): ("fp16", "fp32"),
     ("tensorrt", "fp32"): ("fp32",),
     ("tensorrt_rtx", "auto"): ("fp16", "fp32"),
     ("tensorrt_rtx", "fp16"): ("fp16",),
+    ("tensorrt_rtx", "mixed"): ("fp16", "fp32"),
     ("tensorrt_rtx", "fp32"): ("fp32",),
     ("torch", "auto"): (),
     ("torch", "fp32"): (),

@@ -3,26 +3,37 @@
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from liveness.engines.backends import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions
-from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, Backend, BuildOptions
-from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, write_metadata
-from liveness.engines.opening import open_backend
-from liveness.engines.parity import (
-    DEFAULT_LIMIT,
-    Parity,
-    ReferenceSample,
-    measure,
-    require,
-    table,
-    write_sample,
+from liveness.engines.engine import (
+    AHEAD_OF_TIME,
+    INPUT_NAME,
+    OUTPUT_NAME,
+    Backend,
+    BuildOptions,
+    Engine,
+    MixingBackend,
+    QuantizingBackend,
 )
+from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, write_metadata
+from liveness.engines.mixing import FRAMES, choose_float32_layers
+from liveness.engines.opening import open_backend
+from liveness.engines.parity import Limits, ParityError, measure, require, table
+from liveness.engines.reference import ReferenceSample, write_sample
 from liveness.errors import InputError
 from liveness.outputs import sha256
 
 log = logging.getLogger(__name__)
+
+# a mixed engine has to be so much faster than the float32 one to be worth its rounding
+WORTHWHILE = 1.1
 
 
 def compile_engine(
@@ -33,7 +44,7 @@ def compile_engine(
     sources: Mapping[str, Path],
     reference: ReferenceSample,
     max_batch: int,
-    parity_limit: float = DEFAULT_LIMIT,
+    limits: Limits | None = None,
     threads: int | None = None,
     options: BuildOptions | None = None,
 ) -> EngineMetadata:
@@ -47,7 +58,7 @@ def compile_engine(
             reads no ONNX, the checkpoint as "fp32".
         reference: frames and what PyTorch gives them; stored with the engine.
         max_batch: largest batch of the engine's profile.
-        parity_limit: largest difference in probability that passes.
+        limits: what the gate lets pass; None for its defaults.
         threads: CPU threads for the gate; None leaves the back end's default.
         options: how TensorRT builds; None for its defaults.
 
@@ -56,39 +67,53 @@ def compile_engine(
         ParityError: the asked precision, or with auto every one, failed the gate. No file is written then.
     """
     stem = Path(stem)
-    options = options or BuildOptions()
+    options, limits = options or BuildOptions(), limits or Limits()
     library = open_backend(backend, stem=stem, options=options)
     candidates = _candidates(library, backend, precision)
     stem.parent.mkdir(parents=True, exist_ok=True)
     for candidate in candidates:
-        # torch has no ONNX: its one source is the checkpoint
-        (source_precision,) = onnx_precisions(backend, candidate) or ("fp32",)
         with tempfile.TemporaryDirectory(prefix=f".{stem.name}.", dir=stem.parent) as folder:
-            draft = Path(folder) / stem.name
-            metadata = _build(
-                library,
-                draft,
-                backend=backend,
-                precision=candidate,
-                source=sources[source_precision],
-                reference=reference,
-                max_batch=max_batch,
-                parity_limit=parity_limit,
-                options=options,
-            )
-            if metadata.target == AHEAD_OF_TIME:
-                log.info("%s: built in %s; parity is pending until it is loaded on a GPU", stem, candidate)
-            else:
-                parity = _measure(library, draft, metadata, reference, threads)
-                log.info("%s in %s:\n%s", stem, candidate, table(parity, parity_limit))
-                if not parity.passed and candidate != candidates[-1]:
-                    log.warning("%s: %s fails the parity gate; trying the next precision", stem, candidate)
-                    continue
-                require(parity, parity_limit, f"{stem} in {candidate}")
-                metadata = dataclasses.replace(metadata, parity=parity)
+            workshop = _Workshop(library, Path(folder), candidate, sources, reference, max_batch, threads)
+            try:
+                source, float32 = _source(workshop, backend, limits, only_if_faster=precision == "auto")
+                draft = workshop.build(source, stem.name)
+                metadata = EngineMetadata(
+                    backend=backend,
+                    backend_version=library.version,
+                    precision=candidate,
+                    float32_layers=float32,
+                    target=library.target,
+                    version_compatible=options.version_compatible,
+                    min_batch=1,
+                    opt_batch=max_batch,
+                    max_batch=max_batch,
+                    image_size=reference.frames.shape[1],
+                    input_name=INPUT_NAME,
+                    output_name=OUTPUT_NAME,
+                    source_sha256=sha256(source),
+                    files={},
+                    limits=limits,
+                    parity=None,
+                )
+                if library.target == AHEAD_OF_TIME:
+                    log.info("%s: built in %s; parity is pending until a GPU loads it", stem, candidate)
+                else:
+                    with workshop.open(draft) as engine:
+                        parity = measure(engine, reference, limits)
+                    log.info("%s in %s:\n%s", stem, candidate, table(parity, limits))
+                    require(parity, limits, f"{stem} in {candidate}")
+                    metadata = dataclasses.replace(metadata, parity=parity)
+            except ParityError as error:
+                if candidate == candidates[-1]:
+                    raise
+                log.warning("%s\n%s: trying the next precision", error, stem)
+                continue
+            write_sample(engine_file(draft, PARITY_SUFFIX), reference)
+            files = {name: sha256(path) for name, path in engine_files(draft, backend).items()}
+            metadata = dataclasses.replace(metadata, files=files)
             write_metadata(engine_file(draft, METADATA_SUFFIX), metadata)
             # metadata last: until it is there, an old one refuses the new files by their digests
-            for name in (*metadata.files, stem.name + METADATA_SUFFIX):
+            for name in (*files, stem.name + METADATA_SUFFIX):
                 draft.with_name(name).replace(stem.with_name(name))
             return metadata
     raise AssertionError("the last candidate returns or raises")
@@ -107,49 +132,96 @@ def _candidates(library: Backend, backend: str, precision: str) -> tuple[str, ..
     return (precision,)
 
 
-def _build(
-    library: Backend,
-    stem: Path,
-    *,
-    backend: str,
-    precision: str,
-    source: Path,
-    reference: ReferenceSample,
-    max_batch: int,
-    parity_limit: float,
-    options: BuildOptions,
-) -> EngineMetadata:
-    """Write the engine's files and its sample; return their metadata with parity pending."""
-    image_size = reference.frames.shape[1]
-    library.build(source, stem, image_size=image_size, max_batch=max_batch)
-    write_sample(engine_file(stem, PARITY_SUFFIX), reference)
-    return EngineMetadata(
-        backend=backend,
-        backend_version=library.version,
-        precision=precision,
-        target=library.target,
-        version_compatible=options.version_compatible,
-        min_batch=1,
-        opt_batch=max_batch,
-        max_batch=max_batch,
-        image_size=image_size,
-        input_name=INPUT_NAME,
-        output_name=OUTPUT_NAME,
-        source_sha256=sha256(source),
-        files={name: sha256(path) for name, path in engine_files(stem, backend).items()},
-        parity_limit=float(parity_limit),
-        parity=None,
-    )
+@dataclasses.dataclass(frozen=True)
+class _Workshop:
+    """A folder in which engines of one precision are built and tried out."""
+
+    library: Backend
+    folder: Path
+    precision: str
+    sources: Mapping[str, Path]
+    reference: ReferenceSample
+    max_batch: int
+    threads: int | None
+
+    def build(self, source: Path, name: str) -> Path:
+        """Build an engine called `name`; return its stem."""
+        image_size = self.reference.frames.shape[1]
+        self.library.build(source, self.folder / name, image_size=image_size, max_batch=self.max_batch)
+        return self.folder / name
+
+    def open(self, stem: Path, precision: str | None = None) -> Engine:
+        return self.library.open(
+            stem,
+            precision=precision or self.precision,
+            image_size=self.reference.frames.shape[1],
+            max_batch=self.max_batch,
+            threads=self.threads,
+        )
+
+    def layers(self) -> list[str]:
+        return cast(MixingBackend, self.library).layers(self.sources)
+
+    def mix(self, float32: Sequence[str]) -> Path:
+        return cast(MixingBackend, self.library).mix(self.sources, self.folder / "mixed", float32)
+
+    def quantize(self) -> Path:
+        library = cast(QuantizingBackend, self.library)
+        return library.quantize(self.sources["fp32"], self.folder / "quantized", self.reference.frames)
+
+    def score_mixed(self, float32: Sequence[str], frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self.open(self.build(self.mix(float32), "trial")) as engine:
+            return engine(frames)
 
 
-def _measure(
-    library: Backend, stem: Path, metadata: EngineMetadata, reference: ReferenceSample, threads: int | None
-) -> Parity:
-    with library.open(
-        stem,
-        precision=metadata.precision,
-        image_size=metadata.image_size,
-        max_batch=metadata.max_batch,
-        threads=threads,
-    ) as engine:
-        return measure(engine, reference, metadata.parity_limit)
+def _source(
+    workshop: _Workshop, backend: str, limits: Limits, *, only_if_faster: bool
+) -> tuple[Path, list[str]]:
+    """What the engine is built from, and the layers in there that stay in float32.
+
+    Raises:
+        ParityError: no mix of precisions agrees, or with `only_if_faster` it is not worth it.
+    """
+    if workshop.precision == "int8":
+        return workshop.quantize(), []
+    if workshop.precision != "mixed":
+        # torch has no ONNX: its one source is the checkpoint
+        (needed,) = onnx_precisions(backend, workshop.precision) or ("fp32",)
+        return workshop.sources[needed], []
+    if workshop.library.target == AHEAD_OF_TIME:
+        raise InputError(
+            "engine.precision is 'mixed', whose layers are chosen by running engines, and there is no GPU; "
+            "compile where there is one, or set fp16 or fp32"
+        )
+    layers = workshop.layers()
+    float32 = choose_float32_layers(layers, workshop.score_mixed, workshop.reference, limits.max_difference)
+    if float32 is None:
+        raise ParityError(
+            f"half of the {len(layers)} layers in float32 do not bring the difference from the PyTorch model "
+            f"well within {limits.max_difference:g}; set engine.precision to fp32"
+        )
+    source = workshop.mix(float32)
+    if only_if_faster:
+        gain = _gain(workshop, source)
+        log.info("%d of %d layers in float32: %.2f times as fast as all", len(float32), len(layers), gain)
+        if gain < WORTHWHILE:
+            raise ParityError(f"mixed precision is only {gain:.2f} times as fast as float32")
+    return source, float32
+
+
+def _gain(workshop: _Workshop, mixed: Path) -> float:
+    """How many times as fast as float32 the mixed engine is."""
+    frames = workshop.reference.frames[:FRAMES]
+    times: dict[str, list[float]] = {"mixed": [], "fp32": []}
+    stems = {
+        "mixed": workshop.build(mixed, "mixed-trial"),
+        "fp32": workshop.build(workshop.sources["fp32"], "fp32-trial"),
+    }
+    with workshop.open(stems["mixed"]) as fast, workshop.open(stems["fp32"], "fp32") as full:
+        # in turns, since other jobs share the machine; the first turn warms up
+        for _ in range(6):
+            for name, engine in (("mixed", fast), ("fp32", full)):
+                start = time.perf_counter()
+                engine(frames)
+                times[name].append(time.perf_counter() - start)
+    return min(times["fp32"][1:]) / min(times["mixed"][1:])

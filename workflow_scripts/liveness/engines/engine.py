@@ -1,6 +1,7 @@
 """What every back end offers: a `Backend` builds engines and opens them, an `Engine` scores pixels."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -99,4 +100,27 @@ class Backend(Protocol):
         self, stem: Path, *, precision: str, image_size: int, max_batch: int, threads: int | None
     ) -> Engine:
         """Open the engine's files. `threads` limits CPU threads; None leaves the library's default."""
+        ...
+
+
+class MixingBackend(Backend, Protocol):
+    """A back end that knows the precision "mixed"."""
+
+    def layers(self, sources: Mapping[str, Path]) -> list[str]:
+        """Names of the model's layers in their order, where the back end can mix precisions.
+
+        `sources` are the ONNX files by precision.
+        """
+        ...
+
+    def mix(self, sources: Mapping[str, Path], stem: Path, float32: Collection[str]) -> Path:
+        """Write what `build` makes a mixed engine of, with these layers in float32; return its path."""
+        ...
+
+
+class QuantizingBackend(Backend, Protocol):
+    """A back end that knows the precision "int8"."""
+
+    def quantize(self, source: Path, stem: Path, frames: NDArray[np.uint8]) -> Path:
+        """Write what `build` makes an 8-bit engine of, calibrated on the frames; return its path."""
         ...

@@ -7,7 +7,8 @@ from liveness.engines.backends import PARITY_SUFFIX
 from liveness.engines.engine import Engine
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_stem, read_metadata
 from liveness.engines.opening import open_backend
-from liveness.engines.parity import measure, read_sample, require
+from liveness.engines.parity import measure, require
+from liveness.engines.reference import read_sample
 from liveness.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Eng
     )
     if metadata.parity is None or metadata.target != backend.target:
         try:
-            parity = measure(engine, read_sample(engine_file(stem, PARITY_SUFFIX)), metadata.parity_limit)
-            require(parity, metadata.parity_limit, str(path))
+            parity = measure(engine, read_sample(engine_file(stem, PARITY_SUFFIX)), metadata.limits)
+            require(parity, metadata.limits, str(path))
         except BaseException:
             engine.close()
             raise

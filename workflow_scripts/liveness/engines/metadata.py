@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from liveness.engines.backends import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
-from liveness.engines.parity import Parity
+from liveness.engines.parity import Limits, Parity
 from liveness.errors import InputError
 from liveness.outputs import sha256, whole
 
@@ -23,6 +23,7 @@ class EngineMetadata:
         backend: one of BACKENDS.
         backend_version: of the library that built the engine.
         precision: what the engine computes in, one of PRECISIONS.
+        float32_layers: of a mixed engine, those that it computes in float32.
         target: the processor that it was built and checked on, or "ahead of time".
         version_compatible: other major versions of the library may open it.
         min_batch, opt_batch, max_batch: the profile that it was built for, in frames.
@@ -30,13 +31,14 @@ class EngineMetadata:
         input_name, output_name: of the graph: uint8 [n, S, S, 3] and float32 [n].
         source_sha256: of the ONNX file (torch: of the checkpoint) that it was built from.
         files: SHA-256 of each of its files, by name: exactly `<stem>` + ENGINE_SUFFIXES and PARITY_SUFFIX.
-        parity_limit: largest difference in probability that the gate lets pass.
+        limits: what the gate lets pass.
         parity: the figures; None ("pending" in the file) where the engine could not run when it was built.
     """
 
     backend: str
     backend_version: str
     precision: str
+    float32_layers: list[str]
     target: str
     version_compatible: bool
     min_batch: int
@@ -47,7 +49,7 @@ class EngineMetadata:
     output_name: str
     source_sha256: str
     files: dict[str, str]
-    parity_limit: float
+    limits: Limits
     parity: Parity | None
 
 
@@ -102,6 +104,8 @@ def read_metadata(path: str | Path) -> EngineMetadata:
         record["parity"] = None
     elif isinstance(record, dict) and "parity" in record:
         raise InputError(f"{path}: parity is {record['parity']!r}; expected figures or '{PENDING}'")
+    if isinstance(record, dict) and "limits" in record:
+        record["limits"] = _typed(Limits, record["limits"], f"{path}: limits")
     metadata: EngineMetadata = _typed(EngineMetadata, record, str(path))
     _check_values(metadata, path)
     _check_files(metadata, stem, path)
@@ -126,6 +130,8 @@ def _typed(kind: type, record: Any, where: str) -> Any:
 def _is(value: Any, hint: Any) -> bool:
     if get_origin(hint) is types.UnionType:
         return any(_is(value, option) for option in get_args(hint))
+    if get_origin(hint) is list:
+        return type(value) is list and all(type(item) is str for item in value)
     if get_origin(hint) is dict:
         return type(value) is dict and all(type(v) is str for v in value.values())
     return type(value) is hint
@@ -142,8 +148,9 @@ def _check_values(metadata: EngineMetadata, path: Path) -> None:
         raise InputError(
             f"{path}: the batch sizes or image_size are not positive and in order; compile again"
         )
-    if not 0 <= metadata.parity_limit <= 1:
-        raise InputError(f"{path}: parity_limit is {metadata.parity_limit}; expected a number from 0 to 1")
+    for name, value in vars(metadata.limits).items():
+        if not 0 <= value <= 1:
+            raise InputError(f"{path}: limits: {name} is {value}; expected a number from 0 to 1")
     if metadata.parity is not None and not metadata.parity.passed:
         raise InputError(f"{path}: records an engine that failed its parity check; compile it again")
 

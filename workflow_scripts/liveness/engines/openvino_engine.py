@@ -1,6 +1,8 @@
 """Engines for CPUs: OpenVINO's intermediate representation."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import openvino
@@ -11,7 +13,15 @@ from liveness.engines.metadata import engine_file
 from liveness.errors import InputError
 
 # precision -> (capability that the CPU reports, inference hint)
-_PRECISIONS = {"bf16": ("BF16", "bf16"), "fp16": ("FP16", "f16"), "fp32": ("FP32", "f32")}
+_PRECISIONS = {
+    "bf16": ("BF16", "bf16"),
+    "fp16": ("FP16", "f16"),
+    "mixed": ("BF16", "bf16"),
+    "fp32": ("FP32", "f32"),
+    "int8": ("FP32", "f32"),
+}
+# what a layer starts with: each takes what follows it along, since the library fuses the two
+_HEADS = {"Convolution", "GroupConvolution", "MatMul"}
 
 
 class OpenVinoBackend:
@@ -38,7 +48,60 @@ class OpenVinoBackend:
     @property
     def precisions(self) -> tuple[str, ...]:
         """fp16 is left out: four times as exact as bf16, but slower than fp32 where only AVX-512 has it."""
-        return tuple(p for p in ("bf16", "fp32") if p in self.supported)
+        return tuple(p for p in ("bf16", "mixed", "fp32") if p in self.supported)
+
+    def layers(self, sources: Mapping[str, Path]) -> list[str]:
+        """Names of the convolutions and matrix products, with which layers start."""
+        return [layer[0] for layer in self._layers(self._core.read_model(sources["fp32"]))]
+
+    @staticmethod
+    def _layers(model: openvino.Model) -> list[list[str]]:
+        """Names of operations by layer: a head and what follows it; the input's normalisation is in none."""
+        layers: list[list[str]] = []
+        for operation in model.get_ordered_ops():
+            kind = operation.get_type_name()
+            if kind in _HEADS:
+                layers.append([])
+            if layers and kind not in ("Parameter", "Result", "Constant"):
+                layers[-1].append(operation.get_friendly_name())
+        return layers
+
+    def mix(self, sources: Mapping[str, Path], stem: Path, float32: Collection[str]) -> Path:
+        """Write `stem`.xml and .bin with these layers marked as precise, which keeps them out of bf16.
+
+        Only reading a file makes such marks: Python's rt_info holds texts, which the library ignores.
+        """
+        model = self._core.read_model(sources["fp32"])
+        precise = {name for layer in self._layers(model) if layer[0] in float32 for name in layer}
+        path = engine_file(stem, ".xml")
+        openvino.save_model(model, path, compress_to_fp16=False)
+        document = ElementTree.parse(path)  # noqa: S314 (written above)
+        for layer in document.iterfind("layers/layer"):
+            if layer.get("name") in precise:
+                marks = layer.find("rt_info")
+                marks = ElementTree.SubElement(layer, "rt_info") if marks is None else marks
+                ElementTree.SubElement(marks, "attribute", name="precise", version="0")
+        document.write(path)
+        return path
+
+    def quantize(self, source: Path, stem: Path, frames: NDArray[np.uint8]) -> Path:
+        """Write `stem`.xml and .bin with 8-bit integers, whose ranges are those met while scoring `frames`.
+
+        Raises:
+            InputError: nncf is not installed.
+        """
+        try:
+            import nncf
+        except ImportError as error:
+            raise InputError(
+                f"engine.precision is 'int8', which needs the package nncf ({error}); install it with: "
+                "pip install '.[int8]'"
+            ) from None
+        batches = [frames[i : i + 1] for i in range(len(frames))]
+        model = nncf.quantize(self._core.read_model(source), nncf.Dataset(batches), subset_size=len(batches))
+        path = engine_file(stem, ".xml")
+        openvino.save_model(model, path, compress_to_fp16=False)
+        return path
 
     def build(self, source: Path, stem: Path, *, image_size: int, max_batch: int) -> None:
         """Write `stem`.xml and .bin in float32; the precision is chosen when they are opened."""
@@ -55,8 +118,11 @@ class OpenVinoBackend:
                 f"{stem}: computes in {precision}, which this CPU lacks (it has "
                 f"{', '.join(self.supported)}); compile it on such a machine or with engine.precision: auto"
             )
+        hint = _PRECISIONS[precision][1]
+        if precision == "int8" and "bf16" in self.supported:
+            hint = "bf16"  # for what is not quantised: faster, and no less exact beside 8-bit integers
         options: dict[str, object] = {
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[precision][1],
+            "INFERENCE_PRECISION_HINT": hint,
             # one batch at a time, all threads on it
             "PERFORMANCE_HINT": "LATENCY",
             # every process would pin itself to the same first cores

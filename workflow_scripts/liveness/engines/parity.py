@@ -1,35 +1,26 @@
 """The gate between an engine and its PyTorch model: both score the same frames, and the figures decide."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from liveness.engines.engine import Engine
+from liveness.engines.reference import ReferenceSample
 from liveness.errors import InputError
-from liveness.outputs import whole
+from liveness.metrics import equal_error_rate
 
-THRESHOLD = 0.5
-DEFAULT_LIMIT = 0.01
+# labelled frames from which on a change of the EER is more than one frame's luck
+EER_FRAMES = 1000
 
 
 @dataclass(frozen=True)
-class ReferenceSample:
-    """Frames uint8 [n, S, S, 3] and the float32 probabilities [n] that PyTorch gives them."""
+class Limits:
+    """What an engine may change; config.yaml explains each under engine.parity."""
 
-    frames: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        n = len(self.frames)
-        if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or not n:
-            raise ValueError(f"frames are {self.frames.dtype} {self.frames.shape}, not uint8 [n, S, S, 3]")
-        if self.probabilities.dtype != np.float32 or self.probabilities.shape != (n,):
-            raise ValueError(f"probabilities are not float32 [{n}]")
-        if not np.isfinite(self.probabilities).all():
-            raise ValueError("the PyTorch model itself gives probabilities that are not finite")
+    max_difference: float = 0.01
+    threshold: float = 0.5
+    max_eer_change: float = 0.005
 
 
 @dataclass(frozen=True)
@@ -41,9 +32,12 @@ class Parity:
         max_difference: largest absolute difference; infinite where the engine gave no finite number.
         mean_difference: mean absolute difference.
         rank_correlation: Spearman's; None where either side is constant.
-        flips: decisions at THRESHOLD that changed, among frames whose reference is further than the limit
-            from it: nearer ones are undecided, and any rounding may move them across.
-        passed: max_difference is within the limit (which leaves no flips).
+        flips: decisions at the threshold that changed, among frames whose reference is further from it than
+            max_difference may be: nearer ones are undecided, and any rounding may move them across.
+        eer_reference, eer: of the frames of labelled videos, by the PyTorch model and by the engine; None
+            where a class is missing.
+        passed: max_difference is within its limit (which leaves no flips), and so is the change of the EER
+            where it is judged: from EER_FRAMES labelled frames on.
     """
 
     frames: int
@@ -51,6 +45,8 @@ class Parity:
     mean_difference: float
     rank_correlation: float | None
     flips: int
+    eer_reference: float | None
+    eer: float | None
     passed: bool
 
 
@@ -58,25 +54,31 @@ class ParityError(InputError):
     """An engine disagrees with its PyTorch model; the message holds the figures."""
 
 
-def compare(reference: NDArray[np.float32], candidate: NDArray[np.float32], limit: float) -> Parity:
-    """Compare probabilities [n], n > 0, of the PyTorch model and of an engine."""
-    if reference.shape != candidate.shape or reference.ndim != 1 or not len(reference):
-        raise ValueError(f"cannot compare shapes {reference.shape} and {candidate.shape}")
-    expected, got = reference.astype(np.float64), candidate.astype(np.float64)
+def compare(sample: ReferenceSample, candidate: NDArray[np.float32], limits: Limits) -> Parity:
+    """Compare the engine's probabilities of the sample's frames, float32 [n], with the PyTorch model's."""
+    if candidate.shape != sample.probabilities.shape:
+        raise ValueError(f"cannot compare shapes {sample.probabilities.shape} and {candidate.shape}")
+    expected, got = sample.probabilities.astype(np.float64), candidate.astype(np.float64)
     difference = np.where(np.isfinite(got), np.abs(expected - got), np.inf)
-    decided = np.abs(expected - THRESHOLD) > limit
-    flipped = (expected >= THRESHOLD) != (got >= THRESHOLD)
+    decided = np.abs(expected - limits.threshold) > limits.max_difference
+    flipped = (expected >= limits.threshold) != (got >= limits.threshold)
+    eers = _error_rates(sample.labels, expected, got)
+    passed = bool(difference.max() <= limits.max_difference)
+    if eers is not None and (sample.labels >= 0).sum() >= EER_FRAMES:
+        passed = passed and abs(eers[0] - eers[1]) <= limits.max_eer_change
     return Parity(
         frames=len(expected),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
         rank_correlation=_spearman(expected, got),
         flips=int((decided & flipped).sum()),
-        passed=bool(difference.max() <= limit),
+        eer_reference=eers and eers[0],
+        eer=eers and eers[1],
+        passed=passed,
     )
 
 
-def measure(engine: Engine, sample: ReferenceSample, limit: float) -> Parity:
+def measure(engine: Engine, sample: ReferenceSample, limits: Limits) -> Parity:
     """Let the engine score the sample, in chunks of its largest batch and of one frame, and compare.
 
     One frame by itself takes another path through a dynamic batch; of the two scores the worse counts.
@@ -86,7 +88,17 @@ def measure(engine: Engine, sample: ReferenceSample, limit: float) -> Parity:
     # written so that no number (nan) is the worse one
     if not abs(alone[0] - sample.probabilities[0]) <= abs(candidate[0] - sample.probabilities[0]):
         candidate[:1] = alone
-    return compare(sample.probabilities, candidate, limit)
+    return compare(sample, candidate, limits)
+
+
+def _error_rates(
+    labels: NDArray[np.int8], expected: NDArray[np.float64], got: NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """Equal error rates of both over the labelled frames; None where a class or a finite score is missing."""
+    known = labels >= 0
+    if len(np.unique(labels[known])) < 2 or not np.isfinite(got).all():
+        return None
+    return equal_error_rate(labels[known], expected[known]), equal_error_rate(labels[known], got[known])
 
 
 def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
@@ -101,43 +113,27 @@ def _average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
-def require(parity: Parity, limit: float, name: str) -> None:
+def require(parity: Parity, limits: Limits, name: str) -> None:
     """Raise ParityError with the figures unless the engine called `name` passed."""
     if not parity.passed:
         raise ParityError(
-            f"{name}: the engine disagrees with its PyTorch model by more than {limit:g} in probability; "
-            f"try engine.precision: fp32, or look at the model\n{table(parity, limit)}"
+            f"{name}: the engine disagrees with its PyTorch model by more than engine.parity allows; "
+            f"try engine.precision: auto or fp32, or look at the model\n{table(parity, limits)}"
         )
 
 
-def table(parity: Parity, limit: float) -> str:
+def table(parity: Parity, limits: Limits) -> str:
     """The figures, one a line."""
-    rank = "none" if parity.rank_correlation is None else f"{parity.rank_correlation:.4f}"
+    eers = f"{_rounded(parity.eer_reference)} -> {_rounded(parity.eer)}"
     return (
         f"  frames compared     {parity.frames}\n"
-        f"  largest difference  {parity.max_difference:.6f} (limit {limit:g})\n"
+        f"  largest difference  {parity.max_difference:.6f} (limit {limits.max_difference:g})\n"
         f"  mean difference     {parity.mean_difference:.6f}\n"
-        f"  rank correlation    {rank}\n"
-        f"  flipped decisions   {parity.flips}"
+        f"  rank correlation    {_rounded(parity.rank_correlation)}\n"
+        f"  EER                 {eers} (change judged from {EER_FRAMES} labelled frames on)\n"
+        f"  flipped decisions   {parity.flips} at {limits.threshold:g}"
     )
 
 
-def write_sample(path: str | Path, sample: ReferenceSample) -> None:
-    """Write the sample as a compressed .npz."""
-    with whole(path) as temporary:
-        np.savez_compressed(temporary, frames=sample.frames, probabilities=sample.probabilities)
-
-
-def read_sample(path: str | Path) -> ReferenceSample:
-    """Read what `write_sample` wrote; never unpickles.
-
-    Raises:
-        InputError: the file is not such a sample.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return ReferenceSample(arrays["frames"], arrays["probabilities"])
-    except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{path}: not a parity sample ({error}); expected frames and probabilities; compile again"
-        ) from None
+def _rounded(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

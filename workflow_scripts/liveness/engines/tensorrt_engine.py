@@ -6,6 +6,7 @@ The libraries differ in names only; what one of them lacks is looked up with has
 import importlib
 import logging
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -62,7 +63,7 @@ class TensorRtBackend:
     in files of the folder `cache`, one for each version and GPU; losing them costs time only.
     """
 
-    precisions = supported = ("fp16", "fp32")
+    precisions = supported = ("fp16", "mixed", "fp32")
 
     def __init__(self, name: str, *, cache: Path | None = None, options: BuildOptions | None = None) -> None:
         self._name = name
@@ -81,6 +82,24 @@ class TensorRtBackend:
             return gpu_name()
         except InputError:
             return AHEAD_OF_TIME
+
+    def layers(self, sources: Mapping[str, Path]) -> list[str]:
+        """Names of the convolutions and matrix products, with which layers start."""
+        import onnx
+
+        from liveness.engines.mixed_onnx import onnx_layers
+
+        return list(onnx_layers(onnx.load(sources["fp16"], load_external_data=False)))
+
+    def mix(self, sources: Mapping[str, Path], stem: Path, float32: Collection[str]) -> Path:
+        """Write `stem`.onnx: the half-precision file with these layers in float32."""
+        import onnx
+
+        from liveness.engines.mixed_onnx import mixed_onnx
+
+        path = engine_file(stem, ".onnx")
+        onnx.save(mixed_onnx(onnx.load(sources["fp16"]), onnx.load(sources["fp32"]), float32), path)
+        return path
 
     def build(self, source: Path, stem: Path, *, image_size: int, max_batch: int) -> None:
         """Write `stem`.plan for batches of 1 to max_batch, tuned for max_batch.
