@@ -24,6 +24,7 @@ environment:
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r <(sed -n '/^uv==/,/^ *#/p' requirements.txt)
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@cp requirements.txt .venv/installed
 
 setup: .venv/installed  ## set up .venv from the hashed lock
