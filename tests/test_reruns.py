@@ -59,6 +59,8 @@ MODULES: dict[str, set[str]] = {
     "evaluation": {"evaluate"},
     "summary": {"evaluate"},
     "comparison": set(),
+    "inventory": set(),
+    "soups": set(),
     "engines/compiling": COMPILED,
     "engines/loading": SCORED,
     "engines/graph": EXPORTED,
