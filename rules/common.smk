@@ -1,4 +1,5 @@
 # What the rules share: the checked configuration, paths, digests and input functions. Paths are written here, once.
+import csv
 import hashlib
 import os
 import re
@@ -55,6 +56,7 @@ MANIFEST = "results/manifest/{split}/{shard}.csv"
 FRAMES = "results/frames/{split}/{shard}.arrow"
 FOLDS = "results/folds/folds.csv"
 SCORED_VIDEOS = "results/scores/{split}/{shard}.videos.csv"
+LEAKAGE = "results/folds/leakage.json"
 WEIGHTS = "results/weights/{model}/{fold}.safetensors"
 # What an engine is built from: ONNX, or for the torch back end a checkpoint.
 SOURCES = [
@@ -88,6 +90,25 @@ def source_digest(script):
     """
     folder = ROOT / "workflow_scripts"
     return lambda wildcards: sources.source_digest(folder / script, folder / "liveness")
+
+
+def labels_digest(wildcards):
+    """Digest of the labels without order and attack types, which folds does not use: naming these retrains nothing.
+
+    Of wildcards alone, since Snakemake does not compare params that are made from input. Where the labels are
+    yet to be made, or are no table, folds says so.
+    """
+    try:
+        with open(
+            DATA["train"]["labels"], newline="", encoding="utf-8-sig", errors="replace"
+        ) as file:
+            rows = sorted(
+                repr([(column, value) for column, value in row.items() if column != "attack"])
+                for row in csv.DictReader(file)
+            )
+    except (IsADirectoryError, csv.Error):
+        return None
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
 def shard_manifest(wildcards):

@@ -42,10 +42,11 @@ rule folds:
         after_manifest("train"),
         manifests=expand(MANIFEST, split="train", shard=SHARDS),
         frames=expand(FRAMES, split="train", shard=SHARDS),
-        labels=lambda wildcards: DATA["train"]["labels"],
+        # what counts in them is among the params
+        labels=lambda wildcards: ancient(DATA["train"]["labels"]),
     output:
         folds=FOLDS,
-        leakage="results/folds/leakage.json",
+        leakage=LEAKAGE,
     log:
         "results/logs/folds.log",
     benchmark:
@@ -55,6 +56,7 @@ rule folds:
     params:
         folds=lookup("folds", within=config),
         seed=config["seed"],
+        labels=labels_digest,
         code=source_digest("folds.py"),
     script:
         "../workflow_scripts/folds.py"

@@ -1,4 +1,4 @@
-# Held-out scores -> blend, metrics; two runs -> their comparison.
+# Held-out scores -> blend, metrics; training videos -> tables; two runs -> their comparison.
 
 
 rule blend:
@@ -51,6 +51,27 @@ rule evaluate:
         code=source_digest("evaluate.py"),
     script:
         "../workflow_scripts/evaluate.py"
+
+
+rule describe:
+    input:
+        after_manifest("train"),
+        manifests=expand(MANIFEST, split="train", shard=SHARDS),
+        folds=FOLDS,
+        leakage=LEAKAGE,
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        "results/data.md",
+    log:
+        "results/logs/describe.log",
+    benchmark:
+        "results/benchmarks/describe.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("describe.py"),
+    script:
+        "../workflow_scripts/describe.py"
 
 
 # Its runs are no inputs, since they may be this configuration's own results, which a comparison must not bring up to date; and it

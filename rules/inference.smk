@@ -62,18 +62,18 @@ rule submit:
 
 
 # The engines are no inputs here: neither of these two rules ever asks for an engine, let alone for training.
-rule describe:
+rule publish:
     output:
         CARD,
     log:
-        "results/logs/describe.log",
+        "results/logs/publish.log",
     conda:
         "../envs/data.yaml"
     params:
         card=scorer_card,
-        code=source_digest("describe.py"),
+        code=source_digest("publish.py"),
     script:
-        "../workflow_scripts/describe.py"
+        "../workflow_scripts/publish.py"
 
 
 rule score:

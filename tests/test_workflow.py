@@ -136,7 +136,7 @@ def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path
     (tmp_path / "test").mkdir()
     (tmp_path / "labels.csv").touch()
     expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
-    last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "describe": 1}
+    last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "publish": 1}
     assert run.planned() == expected | last
 
 
@@ -216,11 +216,29 @@ def test_a_fitted_blend_is_what_the_submission_gets(finished: Run, tmp_path: Pat
     assert "test videos per second" in (run.folder / "results/comparison.md").read_text(encoding="utf-8")
 
 
+def test_describe_tabulates_the_training_videos(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    assert run.executed("describe") == {"describe": 1}
+    text = (run.folder / "results/data.md").read_text(encoding="utf-8")
+    assert "| all | 6 | 6 | 6 |" in text
+    assert "| size | 120 x 160 | 12 | 0.50 |" in text
+
+
 def test_compare_needs_two_runs(tmp_path: Path) -> None:
     run = Run(tmp_path, tiny_config())
     assert "name two result folders" in run.snakemake("compare", fails=True)
     missing = run.snakemake("compare", "--config", "runs=[a,b]", fails=True)
     assert "a/folds/folds.csv: no such file; runs names two folders" in missing
+
+
+def test_naming_an_attack_retrains_nothing(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    labels = pd.read_csv(run.folder / "labels.csv", dtype=str, keep_default_na=False)
+    labels["attack"] = np.where(labels["liveness_score"] == "0", "print", "")
+    labels.iloc[::-1].to_csv(run.folder / "labels.csv", index=False)
+    assert run.executed() == {"evaluate": 1}
+    metrics = json.loads((run.folder / "results/metrics.json").read_text())
+    assert set(metrics["blend"]["attacks"]) == {"print"}
 
 
 # weights from outside

@@ -32,7 +32,9 @@ def fit_calibration(method: str, labels: ArrayLike, scores: ArrayLike) -> dict[s
         return {"temperature": float(np.exp(found.x))}
     if method == "isotonic":
         log_loss(labels, scores)  # refuses one class
-        steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit(scores, np.asarray(labels))
+        # Laplace's rule of succession bounds it: n videos, all alive, do not make the next one certain
+        least = 1 / (len(scores) + 2)
+        steps = IsotonicRegression(y_min=least, y_max=1 - least).fit(scores, np.asarray(labels))
         return {"scores": steps.X_thresholds_.tolist(), "probabilities": steps.y_thresholds_.tolist()}
     raise ValueError(f"no method {method}")
 

@@ -45,7 +45,7 @@ class Scorer:
         """Open the engines that the card of a run (`results/scorer.json`) names.
 
         Args:
-            card: the file that rule `describe` wrote.
+            card: the file that rule `publish` wrote.
             batch_size: frames per call of an engine; changes speed and memory, no score.
             threads: decoders, and CPU threads of the engines; None means all cores of this process.
 
@@ -139,12 +139,12 @@ def _read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `snakemake describe` writes it.") from None
+        raise InputError(f"{path}: no such file; `snakemake publish` writes it.") from None
     except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error}); `snakemake describe` writes it anew.") from None
+        raise InputError(f"{path}: not valid JSON ({error}); `snakemake publish` writes it anew.") from None
     if not isinstance(card, dict) or set(card) != KEYS:
         raise InputError(
-            f"{path}: expected exactly the keys {sorted(KEYS)}; `snakemake describe` writes it anew."
+            f"{path}: expected exactly the keys {sorted(KEYS)}; `snakemake publish` writes it anew."
         )
     return card
 
