@@ -10,7 +10,7 @@ from exported import MAX_BATCH, Exported
 
 from liveness.engines.backends import engine_suffixes
 from liveness.engines.compiling import compile_engine
-from liveness.engines.engine import AHEAD_OF_TIME
+from liveness.engines.engine import AHEAD_OF_TIME, BuildOptions
 from liveness.engines.loading import load_engine
 from liveness.engines.parity import Limits
 from liveness.engines.tensorrt_engine import TensorRtBackend
@@ -74,6 +74,55 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, name
     monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     with pytest.raises(InputError, match=rf"pip install '\.\[{extra}\]'"):
         TensorRtBackend(name)
+
+
+@pytest.mark.parametrize("option", ["hardware_compatible", "version_compatible"])
+def test_builds_that_the_library_or_the_machine_lacks_are_refused(
+    rtx: TensorRtBackend, option: str, convnext: Exported, tmp_path: Path
+) -> None:
+    if rtx.target != AHEAD_OF_TIME:
+        pytest.skip("there is a GPU")
+    backend = TensorRtBackend("tensorrt_rtx", options=BuildOptions(**{option: True}))
+    with pytest.raises(InputError, match=rf"engine\.tensorrt\.{option} is true, which .* cannot"):
+        backend.build(convnext.onnx["fp16"], tmp_path / "0", image_size=64, max_batch=8)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_builders_options_reach_it_and_its_messages_the_log(
+    rtx: TensorRtBackend, convnext: Exported, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = BuildOptions(optimization_level=0, workspace_mib=64)
+    backend = TensorRtBackend("tensorrt_rtx", cache=tmp_path / "cache", options=options)
+    with caplog.at_level("DEBUG"):
+        backend.build(convnext.onnx["fp16"], tmp_path / "0", image_size=64, max_batch=8)
+    assert (tmp_path / "0.plan").exists()
+    assert any(record.message.startswith("tensorrt_rtx: ") for record in caplog.records)
+    assert not any(record.levelname == "ERROR" for record in caplog.records)
+    config = rtx._trt.Builder(rtx._logger).create_builder_config()
+    backend._apply_options(config)
+    assert config.builder_optimization_level == 0
+    assert config.get_memory_pool_limit(rtx._trt.MemoryPoolType.WORKSPACE) == 64 << 20
+
+
+def test_engines_that_were_built_to_last_open_with_another_version(
+    rtx: TensorRtBackend, convnext: Exported, tmp_path: Path
+) -> None:
+    """No library refuses them by number: without a GPU the next sentence is that there is none."""
+    if rtx.target != AHEAD_OF_TIME:
+        pytest.skip("there is a GPU")
+    compile_engine(
+        tmp_path / "0",
+        backend="tensorrt_rtx",
+        precision="fp16",
+        sources=convnext.onnx,
+        reference=convnext.reference,
+        max_batch=MAX_BATCH,
+    )
+    record = json.loads((tmp_path / "0.json").read_text())
+    record |= {"backend_version": "99.0", "version_compatible": True}
+    (tmp_path / "0.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="running TensorRT engines needs "):
+        load_engine(tmp_path / "0.json")
 
 
 @pytest.mark.gpu

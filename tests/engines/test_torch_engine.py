@@ -25,3 +25,17 @@ def test_another_image_size_is_refused(whole_convnext: Exported, tmp_path: Path)
     save_checkpoint(whole_convnext.checkpoint, tmp_path / "0.safetensors")
     with pytest.raises(InputError, match=r"was trained at 64 px; expected 96"):
         TorchBackend().open(tmp_path / "0", precision="fp32", image_size=96, max_batch=8, threads=None)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.05), ("fp16", 0.01)])
+def test_half_precision_is_near_and_not_the_same(
+    whole_convnext: Exported, tmp_path: Path, precision: str, tolerance: float
+) -> None:
+    save_checkpoint(whole_convnext.checkpoint, tmp_path / "0.safetensors")
+    with TorchBackend().open(
+        tmp_path / "0", precision=precision, image_size=64, max_batch=MAX_BATCH, threads=2
+    ) as engine:
+        scores = engine(whole_convnext.reference.frames)
+    difference = np.abs(scores - whole_convnext.reference.probabilities).max()
+    assert difference < tolerance and scores.dtype == np.float32
+    assert (difference > 1e-5) == (precision != "fp32")

@@ -37,6 +37,8 @@ _ONNX_PRECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("tensorrt_rtx", "fp32"): ("fp32",),
     ("torch", "auto"): (),
     ("torch", "fp32"): (),
+    ("torch", "bf16"): (),
+    ("torch", "fp16"): (),
 }
 
 

@@ -38,7 +38,7 @@ class OpenVinoBackend:
     @property
     def target(self) -> str:
         name = self._core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-        return f"{name} ({', '.join(self.supported)})"
+        return f"{name} ({', '.join(p for p in ('bf16', 'fp16', 'fp32') if p in self.supported)})"
 
     @property
     def supported(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The reference engine: the checkpoint itself in eager float32 PyTorch, on the GPU if there is one."""
+"""The reference engine: the checkpoint itself in eager PyTorch, on the GPU if there is one."""
 
 import shutil
 from collections.abc import Sequence
@@ -14,11 +14,14 @@ from liveness.engines.engine import Engine
 from liveness.engines.metadata import engine_file
 from liveness.errors import InputError
 
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 class TorchBackend:
     """PyTorch on this machine."""
 
-    precisions = supported = ("fp32",)
+    precisions = ("fp32",)  # auto: what others are held against
+    supported = ("fp32", "bf16", "fp16")
 
     @property
     def version(self) -> str:
@@ -46,12 +49,20 @@ class TorchBackend:
         if threads is not None:
             torch.set_num_threads(threads)
         return TorchEngine(
-            checkpoint.module, checkpoint.mean, checkpoint.std, image_size=image_size, max_batch=max_batch
+            checkpoint.module,
+            checkpoint.mean,
+            checkpoint.std,
+            image_size=image_size,
+            max_batch=max_batch,
+            precision=precision,
         )
 
 
 class TorchEngine(Engine):
-    """Scores frames with a network that maps normalised NCHW images to logits [n, 2]."""
+    """Scores frames with a network that maps normalised NCHW images to logits [n, 2].
+
+    In bf16 and fp16 convolutions and matrix products are computed in that type, and what needs it in float32.
+    """
 
     def __init__(
         self,
@@ -61,14 +72,22 @@ class TorchEngine(Engine):
         *,
         image_size: int,
         max_batch: int,
+        precision: str = "fp32",
     ) -> None:
         super().__init__(image_size, max_batch)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._classifier = PixelClassifier(network, mean, std).eval().to(self._device)
+        self._classifier = PixelClassifier(network, mean, std).eval()
+        # channels last: the frames' own layout, and the one that convolutions are fastest in
+        self._classifier.to(memory_format=torch.channels_last).to(self._device)
+        self._type = _TYPES.get(precision)
 
     def _score(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         # a reference keeps all of float32's mantissa: no TF32 convolutions
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+            torch.autocast(self._device.type, self._type, enabled=self._type is not None),
+        ):
             return self._classifier(torch.from_numpy(frames).to(self._device)).cpu().numpy()
 
     def close(self) -> None:
