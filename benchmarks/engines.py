@@ -123,7 +123,7 @@ def measure(engines: Engines, frames: np.ndarray, rounds: int, name: str) -> dic
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="turns that each engine gets")
+    parser.add_argument("--rounds", type=int, default=5, help="turns that each engine gets")
     parser.add_argument("--peak-tflops", type=float, help="dense FP16 peak of the GPU, from its data sheet")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
