@@ -43,7 +43,8 @@ rule compile:
     params:
         engine={key: config["engine"][key] for key in ("backend", "precision", "max_batch")},
         limits=parity_limits(),
-        tensorrt=config["engine"]["tensorrt"] if BACKEND.startswith("tensorrt") else {},
+        # of this back end only; both kinds of TensorRT share theirs
+        options=config["engine"].get(BACKEND.removesuffix("_rtx"), {}),
         precisions=PRECISIONS,
         code=source_digest("compile.py"),
     script:

@@ -39,6 +39,7 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
     "engine.max_batch": ({"engine": {"max_batch": 8}}, COMPILED),
     "engine.precision": ({"engine": {"precision": "fp32"}}, COMPILED),
     "engine.target": ({"engine": {"target": "a100"}}, COMPILED | {"publish"}),
+    "engine.torch, unused": ({"engine": {"torch": {"compile": True}}}, set()),
     "engine.tensorrt, unused": ({"engine": {"tensorrt": {"optimization_level": 1}}}, set()),
     "engine.parity.frames": ({"engine": {"parity": {"frames": 8}}}, EXPORTED),
     "engine.parity.max_difference": ({"engine": {"parity": {"max_difference": 0.02}}}, EXPORTED),

@@ -22,5 +22,5 @@ compile_engine(
     max_batch=settings["max_batch"],
     limits=limits,
     threads=snakemake.threads,
-    options=BuildOptions(**params.tensorrt),
+    options=BuildOptions(**params.options),
 )

@@ -61,6 +61,6 @@ def test_a_precision_that_the_cpu_lacks_is_refused(convnext: Exported, tmp_path:
 
 def test_processes_side_by_side_are_not_pinned_to_the_same_core(convnext: Exported, tmp_path: Path) -> None:
     with open_engine(convnext, tmp_path) as engine:
-        compiled = engine._request.get_compiled_model()  # type: ignore[attr-defined]
+        compiled = engine._requests[0].get_compiled_model()  # type: ignore[attr-defined]
         assert compiled.get_property("ENABLE_CPU_PINNING") is False
         assert compiled.get_property("INFERENCE_NUM_THREADS") == 1

@@ -1,11 +1,15 @@
 """The reference engine scores exactly as the network that it came from."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
+from liveness.engines.compiling import compile_engine
+from liveness.engines.engine import BuildOptions
+from liveness.engines.loading import load_engine
 from liveness.engines.torch_engine import TorchBackend
 from liveness.errors import InputError
 from liveness.models import save_checkpoint
@@ -39,3 +43,22 @@ def test_half_precision_is_near_and_not_the_same(
     difference = np.abs(scores - whole_convnext.reference.probabilities).max()
     assert difference < tolerance and scores.dtype == np.float32
     assert (difference > 1e-5) == (precision != "fp32")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_a_compiled_network_gives_the_same(whole_convnext: Exported, tmp_path: Path) -> None:
+    save_checkpoint(whole_convnext.checkpoint, tmp_path / "weights.safetensors")
+    sample = whole_convnext.reference
+    metadata = compile_engine(
+        tmp_path / "0",
+        backend="torch",
+        precision="fp32",
+        sources={"fp32": tmp_path / "weights.safetensors"},
+        reference=sample,
+        max_batch=MAX_BATCH,
+        options=BuildOptions(compile=True),
+    )
+    assert metadata.compiled
+    with load_engine(tmp_path / "0.json") as engine:
+        for n in (1, 3, len(sample.frames)):
+            np.testing.assert_allclose(engine(sample.frames[:n]), sample.probabilities[:n], atol=1e-4)

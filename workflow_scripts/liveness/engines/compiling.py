@@ -60,7 +60,7 @@ def compile_engine(
         max_batch: largest batch of the engine's profile.
         limits: what the gate lets pass; None for its defaults.
         threads: CPU threads for the gate; None leaves the back end's default.
-        options: how TensorRT builds; None for its defaults.
+        options: of the back end; None for its defaults.
 
     Raises:
         InputError: an unknown back end or precision, one that this machine lacks, or a failing build.
@@ -83,6 +83,7 @@ def compile_engine(
                     precision=candidate,
                     float32_layers=float32,
                     target=library.target,
+                    compiled=options.compile,
                     version_compatible=options.version_compatible,
                     min_batch=1,
                     opt_batch=max_batch,

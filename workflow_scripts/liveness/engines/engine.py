@@ -19,12 +19,13 @@ AHEAD_OF_TIME = "ahead of time"
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How TensorRT builds; config.yaml explains each under engine.tensorrt. Others have no use for it."""
+    """How an engine is built; config.yaml explains each under engine.tensorrt and engine.torch."""
 
     optimization_level: int = 3
     workspace_mib: int = 0
     hardware_compatible: bool = False
     version_compatible: bool = False
+    compile: bool = False
 
 
 class Engine(ABC):

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from liveness.engines.backends import PARITY_SUFFIX
-from liveness.engines.engine import Engine
+from liveness.engines.engine import BuildOptions, Engine
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_stem, read_metadata
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import measure, require
@@ -31,7 +31,7 @@ def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Eng
     path = Path(metadata_path)
     metadata = read_metadata(path)
     stem = engine_stem(path)
-    backend = open_backend(metadata.backend, stem=stem)
+    backend = open_backend(metadata.backend, stem=stem, options=BuildOptions(compile=metadata.compiled))
     _check_version(metadata, backend.version, path)
     engine = backend.open(
         stem,

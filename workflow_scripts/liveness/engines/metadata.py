@@ -25,6 +25,7 @@ class EngineMetadata:
         precision: what the engine computes in, one of PRECISIONS.
         float32_layers: of a mixed engine, those that it computes in float32.
         target: the processor that it was built and checked on, or "ahead of time".
+        compiled: by torch.compile when it is opened.
         version_compatible: other major versions of the library may open it.
         min_batch, opt_batch, max_batch: the profile that it was built for, in frames.
         image_size: S in pixels.
@@ -40,6 +41,7 @@ class EngineMetadata:
     precision: str
     float32_layers: list[str]
     target: str
+    compiled: bool
     version_compatible: bool
     min_batch: int
     opt_batch: int

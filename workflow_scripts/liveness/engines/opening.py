@@ -34,5 +34,5 @@ def open_backend(name: str, *, stem: Path | None = None, options: BuildOptions |
         case "torch":
             from liveness.engines.torch_engine import TorchBackend
 
-            return TorchBackend()
+            return TorchBackend(options)
     raise InputError(f"engine.backend is '{name}'; expected one of: {', '.join(BACKENDS)}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from liveness.engines.classifier import PixelClassifier
-from liveness.engines.engine import Engine
+from liveness.engines.engine import BuildOptions, Engine
 from liveness.engines.metadata import engine_file
 from liveness.errors import InputError
 
@@ -22,6 +22,9 @@ class TorchBackend:
 
     precisions = ("fp32",)  # auto: what others are held against
     supported = ("fp32", "bf16", "fp16")
+
+    def __init__(self, options: BuildOptions | None = None) -> None:
+        self._compile = options is not None and options.compile
 
     @property
     def version(self) -> str:
@@ -55,6 +58,7 @@ class TorchBackend:
             image_size=image_size,
             max_batch=max_batch,
             precision=precision,
+            compiled=self._compile,
         )
 
 
@@ -73,6 +77,7 @@ class TorchEngine(Engine):
         image_size: int,
         max_batch: int,
         precision: str = "fp32",
+        compiled: bool = False,
     ) -> None:
         super().__init__(image_size, max_batch)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -80,6 +85,9 @@ class TorchEngine(Engine):
         # channels last: the frames' own layout, and the one that convolutions are fastest in
         self._classifier.to(memory_format=torch.channels_last).to(self._device)
         self._type = _TYPES.get(precision)
+        if compiled:
+            # once for all sizes of batches
+            self._classifier.compile(dynamic=True)
 
     def _score(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         # a reference keeps all of float32's mantissa: no TF32 convolutions
