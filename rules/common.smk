@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness import sources
+from liveness import leases, sources
 from liveness.configuration import complete
 from liveness.engines.backends import (
     ENGINE_SUFFIXES,
@@ -28,6 +28,10 @@ from liveness.recipe import Recipe
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
 # two threads took 2 s instead of 8. Set here because OpenMP reads it when a job's libraries are loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Jobs that a cluster's executor sent here have the GPUs that the cluster assigned; all others share the machine's.
+if workflow.remote_exec:
+    os.environ.setdefault(leases.SETTING, leases.OFF)
 
 try:
     schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
@@ -46,6 +50,17 @@ SPLITS = sorted(DATA)
 PARITY_SPLIT = "train" if "train" in DATA else "test"
 SHARDS = [str(shard) for shard in range(config["shards"])]
 BACKEND = config["engine"]["backend"]
+# What runs on a GPU where there is one, and what cannot do without: see gpus_for.
+USE_GPU = {
+    "extract": config["frames"]["nvdec"],
+    "train": True,
+    "compile": BACKEND != "openvino",
+    "predict": BACKEND != "openvino" or config["frames"]["nvdec"],
+}
+NEED_GPU = {
+    "compile": BACKEND == "tensorrt",
+    "predict": BACKEND.startswith("tensorrt"),
+}
 
 # top_k says something to the aggregate of that name only
 AGGREGATE = [config["inference"][key] for key in ("aggregate", "top_k")]
@@ -109,6 +124,32 @@ def labels_digest(wildcards):
     except (IsADirectoryError, csv.Error):
         return None
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def gpus_for(name):
+    """A resources function: one GPU for the jobs that need one, or use one where the machine has it.
+
+    The machine is the one that plans. A cluster's profile says it itself: set-resources: {train: {gpu: 1}}.
+    """
+    return lambda wildcards: int(
+        NEED_GPU.get(name, False) or (USE_GPU[name] and bool(leases.visible_gpus()))
+    )
+
+
+def cores_for(name, jobs, without_gpu=64):
+    """A threads function: each GPU's share of the cores, so that the rule's `jobs` run side by side, each on a GPU;
+    where they use none, `without_gpu`, which is cut to what --cores gives.
+    """
+
+    def threads(wildcards):
+        gpus = len(leases.visible_gpus()) if USE_GPU[name] and not workflow.remote_exec else 0
+        return (
+            max(1, (workflow.resource_settings.cores or 64) // min(gpus, jobs))
+            if gpus
+            else without_gpu
+        )
+
+    return threads
 
 
 def shard_manifest(wildcards):

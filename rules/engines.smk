@@ -40,6 +40,9 @@ rule compile:
         f"results/benchmarks/compile/{ENGINES}/{{model}}/{{fold}}.tsv"
     conda:
         "../envs/engines.yaml"
+    threads: cores_for("compile", jobs=len(all_members()), without_gpu=1)
+    resources:
+        gpu=gpus_for("compile"),
     params:
         engine={key: config["engine"][key] for key in ("backend", "precision", "max_batch")},
         limits=parity_limits(),

@@ -12,6 +12,9 @@ rule extract:
         "results/benchmarks/extract/{split}/{shard}.tsv"
     conda:
         "../envs/data.yaml"
+    threads: cores_for("extract", jobs=len(SHARDS))
+    resources:
+        gpu=gpus_for("extract"),
     params:
         videos=lambda wildcards: DATA[wildcards.split]["videos"],
         frames=frames_params(),

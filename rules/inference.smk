@@ -19,6 +19,9 @@ rule predict:
         "results/benchmarks/predict/{split}/{shard}.tsv"
     conda:
         "../envs/engines.yaml"
+    threads: cores_for("predict", jobs=len(SPLITS) * len(SHARDS))
+    resources:
+        gpu=gpus_for("predict"),
     params:
         videos=lambda wildcards: DATA[wildcards.split]["videos"],
         members=all_members(),
@@ -87,6 +90,8 @@ rule score:
         "results/benchmarks/score.tsv"
     conda:
         "../envs/engines.yaml"
+    resources:
+        gpu=gpus_for("predict"),
     params:
         videos=folder_to_score,
         state=state_of_folder,

@@ -16,6 +16,9 @@ rule train:
         "results/benchmarks/train/{model}/{fold}.tsv"
     conda:
         "../envs/training.yaml"
+    threads: cores_for("train", jobs=len(all_members()))
+    resources:
+        gpu=gpus_for("train"),
     params:
         architecture=model_key("architecture"),
         image_size=model_key("image_size"),

@@ -7,9 +7,11 @@ from liveness.engines.engine import BuildOptions
 from liveness.engines.metadata import engine_stem
 from liveness.engines.parity import Limits
 from liveness.engines.reference import read_sample
+from liveness.leases import lease
 from liveness.log import start_log
 
 start_log(snakemake.log[0])
+lease(snakemake.resources.gpu)
 params = snakemake.params
 settings, precisions = params.engine, params.precisions or ["fp32"]
 limits = Limits(**{key: float(value) for key, value in params.limits.items()})

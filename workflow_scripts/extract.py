@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from liveness.frames import Sampling, extract
+from liveness.leases import lease
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 
 start_log(snakemake.log[0])
+lease(snakemake.resources.gpu)
 frames = dict(snakemake.params.frames)
 quality, window = frames.pop("quality"), tuple(frames.pop("window"))
 extract(

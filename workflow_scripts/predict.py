@@ -12,6 +12,7 @@ from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
 from liveness.frames import Sampling
 from liveness.labels import read_folds
+from liveness.leases import lease
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
@@ -21,6 +22,7 @@ from liveness.preprocessing import views
 from liveness.throughput import Finished, stage_table, video_table
 
 start_log(snakemake.log[0])
+lease(snakemake.resources.gpu)
 params, output = snakemake.params, snakemake.output
 # neither changes a score, so neither is a parameter
 batch_size, nvdec = snakemake.config["inference"]["batch_size"], snakemake.config["frames"]["nvdec"]

@@ -1,10 +1,12 @@
 """Score a folder with the engines that are there."""
 
+from liveness.leases import lease
 from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.scorer import Scorer
 
 start_log(snakemake.log[0])
+lease(snakemake.resources.gpu)
 batch_size = snakemake.config["inference"]["batch_size"]
 with Scorer(snakemake.input.card, batch_size=batch_size, threads=snakemake.threads) as scorer:
     table = scorer.score_folder(snakemake.params.videos, progress=True)

@@ -9,12 +9,14 @@ import torch
 from liveness.augmentation import Augmentation
 from liveness.frames import FrameStore
 from liveness.labels import read_folds
+from liveness.leases import lease
 from liveness.log import start_log
 from liveness.models import create, save_checkpoint
 from liveness.outputs import sha256, whole
 from liveness.training import Recipe, fine_tune, forget
 
 start_log(snakemake.log[0])
+lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
 settings = params["training"]
 augmentation = Augmentation(**settings["augmentation"])
