@@ -83,6 +83,7 @@ REFERENCE = "results/exported/{model}/{fold}.reference.npz"
 ENGINES = "-".join(filter(None, [BACKEND, config["engine"]["target"]]))
 ENGINE = f"results/engines/{ENGINES}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
+STRESSED = "results/stress/{degradation}/{shard}.parquet"
 CARD = "results/scorer.json"
 SCORED_FOLDER = f"results/scored/{Path(config.get('videos', 'videos')).name}.csv"
 BLEND = "results/blend/blend.json"
@@ -96,6 +97,7 @@ wildcard_constraints:
     shard=r"\d+",
     model="|".join(map(re.escape, config["models"])),
     fold=r"\d+",
+    degradation="|".join(config["evaluation"]["degradations"]),
 
 
 def source_digest(script):
@@ -108,17 +110,19 @@ def source_digest(script):
 
 
 def labels_digest(wildcards):
-    """Digest of the labels without order and attack types, which folds does not use: naming these retrains nothing.
+    """Digest of the labels without order, and without attack types where folds do not use these: naming them
+    then retrains nothing.
 
     Of wildcards alone, since Snakemake does not compare params that are made from input. Where the labels are
     yet to be made, or are no table, folds says so.
     """
+    unused = [] if config["folds"]["by"] == "attack" else ["attack"]
     try:
         with open(
             DATA["train"]["labels"], newline="", encoding="utf-8-sig", errors="replace"
         ) as file:
             rows = sorted(
-                repr([(column, value) for column, value in row.items() if column != "attack"])
+                repr([(column, value) for column, value in row.items() if column not in unused])
                 for row in csv.DictReader(file)
             )
     except (IsADirectoryError, csv.Error):

@@ -1,4 +1,4 @@
-# Held-out scores -> blend, metrics; training videos -> tables; two runs -> their comparison.
+# Held-out scores -> blend, metrics, robustness; training videos -> tables; two runs -> their comparison.
 
 
 rule blend:
@@ -43,7 +43,7 @@ rule evaluate:
     conda:
         "../envs/data.yaml"
     params:
-        evaluation=lookup("evaluation", within=config),
+        evaluation={key: config["evaluation"][key] for key in ("threshold", "frame_level")},
         calibration=config["ensemble"].get("calibration"),
         aggregate=AGGREGATE,
         supplied=[name for name, model in config["models"].items() if model["weights"]],
@@ -51,6 +51,118 @@ rule evaluate:
         code=source_digest("evaluate.py"),
     script:
         "../workflow_scripts/evaluate.py"
+
+
+# predict once more, on damaged videos; a rule of its own, so that what it does to them changes no plain score.
+rule stress:
+    input:
+        after_manifest("train"),
+        manifest=lambda wildcards: checkpoints.manifest.get(split="train").output[
+            int(wildcards.shard)
+        ],
+        metadata=all_engines(METADATA_SUFFIX),
+        engines=all_engines(PARITY_SUFFIX, *ENGINE_SUFFIXES[BACKEND]),
+        folds=FOLDS,
+    output:
+        STRESSED,
+    log:
+        "results/logs/stress/{degradation}/{shard}.log",
+    benchmark:
+        "results/benchmarks/stress/{degradation}/{shard}.tsv"
+    conda:
+        "../envs/engines.yaml"
+    params:
+        videos=lambda wildcards: DATA["train"]["videos"],
+        members=all_members(),
+        frames=frames_params("quality"),
+        first=lookup("inference/frames", within=config),
+        views=lookup("inference/views", within=config),
+        crop_side=lookup("inference/crop_side", within=config),
+        code=source_digest("stress.py"),
+    script:
+        "../workflow_scripts/stress.py"
+
+
+rule forecast:
+    input:
+        after_manifest("train"),
+        scores=expand(SCORES, split="train", shard=SHARDS),
+        degraded=expand(STRESSED, degradation=config["evaluation"]["degradations"], shard=SHARDS),
+        folds=FOLDS,
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        robustness="results/robustness.csv",
+        groups="results/groups.csv",
+    log:
+        "results/logs/forecast.log",
+    benchmark:
+        "results/benchmarks/forecast.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        degradations=lookup("evaluation/degradations", within=config),
+        ensemble=lookup("ensemble", within=config),
+        threshold=lookup("evaluation/threshold", within=config),
+        aggregate=AGGREGATE,
+        seed=config["seed"],
+        code=source_digest("forecast.py"),
+    script:
+        "../workflow_scripts/forecast.py"
+
+
+rule explain:
+    input:
+        after_manifest("train"),
+        scores=expand(SCORES, split="train", shard=SHARDS),
+        held_out=HELD_OUT,
+        folds=FOLDS,
+        labels=lambda wildcards: DATA["train"]["labels"],
+        frames=expand(FRAMES, split="train", shard=SHARDS),
+        weights=all_weights(),
+    output:
+        mistakes="results/explanations/mistakes.csv",
+        sheets=expand("results/explanations/{model}.png", model=config["models"]),
+    log:
+        "results/logs/explain.log",
+    benchmark:
+        "results/benchmarks/explain.tsv"
+    conda:
+        "../envs/training.yaml"
+    params:
+        members=all_members(),
+        models={
+            name: {key: model[key] for key in ("architecture", "image_size")}
+            for name, model in config["models"].items()
+        },
+        # of each kind of mistake
+        shown=8,
+        code=source_digest("explain.py"),
+    script:
+        "../workflow_scripts/explain.py"
+
+
+rule doubt:
+    input:
+        after_manifest("train"),
+        held_out=HELD_OUT,
+        folds=FOLDS,
+        labels=lambda wildcards: DATA["train"]["labels"],
+        frames=expand(FRAMES, split="train", shard=SHARDS),
+    output:
+        table="results/doubts.csv",
+        sheet="results/doubts.png",
+    log:
+        "results/logs/doubt.log",
+    benchmark:
+        "results/benchmarks/doubt.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        # shown in the picture; the table has all
+        shown=30,
+        code=source_digest("doubt.py"),
+    script:
+        "../workflow_scripts/doubt.py"
 
 
 rule describe:

@@ -40,7 +40,7 @@ def problems(config: dict[str, Any]) -> list[str]:
 
 def test_data_and_models_are_enough() -> None:
     config = complete(LEAST, SCHEMA)
-    assert config["folds"] == {"count": 5, "groups": "auto", "max_distance": 20}
+    assert config["folds"] == {"count": 5, "by": "group", "groups": "auto", "max_distance": 20}
     assert config["models"]["m"] == MODEL | {
         "pretrained": True,
         "drop_path": 0.0,
@@ -56,7 +56,11 @@ def test_data_and_models_are_enough() -> None:
         "max_eer_change": 0.005,
     }
     assert config["ensemble"] == {"method": "mean", "weights": {}}
-    assert config["evaluation"] == {"threshold": "eer", "frame_level": False}
+    assert config["evaluation"] == {
+        "threshold": "eer",
+        "frame_level": False,
+        "degradations": ["crop", "half_size", "blur", "recolour", "recompress", "fewer_frames"],
+    }
     assert config["training"]["augmentation"]["crop_scale"] == [0.7, 1.0]
 
 
@@ -107,6 +111,18 @@ def test_completing_twice_changes_nothing() -> None:
             0,
             "engine.parity.max_difference_int8 is 0; expected more than 0.",
         ),
+        (
+            "evaluation.degradations",
+            ["blurr"],
+            "evaluation.degradations.0 is 'blurr'; expected one of crop, half_size, blur, recolour, "
+            "recompress, fewer_frames (did you mean blur?).",
+        ),
+        (
+            "folds.by",
+            "attacks",
+            "folds.by is 'attacks'; expected one of group, attack (did you mean attack?).",
+        ),
+        ("evaluation.degradations", [], "evaluation.degradations is empty; expected at least one entry."),
         ("data", None, "data is None; expected a mapping."),
         ("shards", "two", "shards is 'two'; expected an integer."),
         ("shards", True, "shards is True; expected an integer."),

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.errors import InputError
-from liveness.folds import assign_folds, check_videos_exist, contradictions, merge_groups
+from liveness.folds import (
+    assign_folds,
+    assign_folds_by_attack,
+    check_videos_exist,
+    contradictions,
+    merge_groups,
+)
 from liveness.labels import read_folds
 
 PAIRS = ["first", "second"]
@@ -129,3 +135,59 @@ def test_labels_of_videos_that_are_not_there() -> None:
     check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
     with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
         check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")
+
+
+@st.composite
+def attacked(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
+    """Videos of people who were attacked in one, several or no ways, at least as many ways as folds."""
+    count = draw(st.integers(2, 3))
+    types = [*range(count), *draw(st.lists(st.integers(-1, 4), min_size=1, max_size=40))]
+    people = draw(st.lists(st.integers(0, 6), min_size=len(types), max_size=len(types)))
+    table = pd.DataFrame({"attack": ["" if kind < 0 else f"a{kind}" for kind in types]})
+    table["group"] = [f"g{person}" for person in people]
+    table["label"] = (table["attack"] == "").astype(int)
+    return table.set_axis([f"{row:03}.mp4" for row in range(len(table))]), count
+
+
+@given(attacked(), st.integers(0, 5), st.randoms(use_true_random=False))
+def test_folds_by_attack_share_neither_people_nor_types(
+    given_videos: tuple[pd.DataFrame, int], seed: int, random: Random
+) -> None:
+    table, count = given_videos
+    fold = assign_folds_by_attack(table["label"], table["group"], table["attack"], count, seed)
+    kept = table.loc[fold.index].assign(fold=fold)
+    assert kept["fold"].isin(range(count)).all()
+    assert (kept.groupby("group")["fold"].nunique() <= 1).all()
+    assert (kept[kept["label"] == 0].groupby("attack")["fold"].nunique() <= 1).all()
+    # live videos all stay, and so does every attack on people who were attacked in one way only
+    assert set(table.index[table["label"] == 1]) <= set(fold.index)
+    ways = table[table["label"] == 0].groupby("group")["attack"].nunique()
+    assert set(table.index[table["group"].map(ways) == 1]) <= set(fold.index)
+
+    rows = list(table.index)
+    random.shuffle(rows)
+    shuffled = table.loc[rows]
+    again = assign_folds_by_attack(shuffled["label"], shuffled["group"], shuffled["attack"], count, seed)
+    pd.testing.assert_series_equal(again, fold)
+
+
+def test_live_people_are_spread_over_the_folds_by_attack() -> None:
+    attack = ["print"] * 30 + ["phone"] * 20 + ["screen"] * 10 + [""] * 60
+    names = [f"{row}.mp4" for row in range(len(attack))]
+    attacks = pd.Series(attack, index=names)
+    groups = pd.Series([f"g{row}" for row in range(len(attack))], index=names)
+    labels = (attacks == "").astype(int)
+    fold = assign_folds_by_attack(labels, groups, attacks, 3, 0)
+    assert fold[labels == 1].value_counts().tolist() == [20, 20, 20]
+    assert sorted(fold[labels == 0].value_counts()) == [10, 20, 30]
+
+
+def test_folds_by_attack_need_the_types() -> None:
+    labels = pd.Series([1, 0, 0], index=["a", "b", "c"])
+    groups = pd.Series(["p", "q", "r"], index=labels.index)
+    with pytest.raises(
+        InputError, match=r"c is a spoof without a type; name it in the labels' column attack"
+    ):
+        assign_folds_by_attack(labels, groups, pd.Series(["", "print", ""], index=labels.index), 2, 0)
+    with pytest.raises(InputError, match=r"name 1 types of attacks, fewer than folds\.count \(2\)"):
+        assign_folds_by_attack(labels, groups, pd.Series(["", "x", "x"], index=labels.index), 2, 0)

@@ -29,7 +29,7 @@ VIDEOS = pd.DataFrame(
 )
 NOTHING: dict[str, Any] = {
     "groups": 4, "duplicates": [], "merged_groups": [], "contradictory_labels": [],
-    "unlabelled": {}, "unreadable": {},
+    "unlabelled": {}, "unreadable": {}, "other_attacks": {},
 }  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def test_all_doubts_are_listed() -> None:
             "merged_groups": [["p", "q"]],
             "unreadable": {"broken.mp4": "no stream"},
             "unlabelled": {"new.mp4": "t"},
+            "other_attacks": {"f.mp4": "print"},
         },
     )
     for line in (
@@ -77,6 +78,7 @@ def test_all_doubts_are_listed() -> None:
         "| p, q |",
         "| broken.mp4 | no stream |",
         "| new.mp4 | t |",
+        "| f.mp4 | print |",
         "| all | 2 | 3 | 4 | 1 | 1 |",
     ):
         assert line in text

@@ -169,6 +169,22 @@ def test_what_is_not_probed_before_is_probed_then(folder: Path, workers: Workers
     pd.testing.assert_frame_equal(known, unknown)
 
 
+def darker(frame: np.ndarray) -> np.ndarray:
+    """Half as bright, and smaller than the canonical form, which must not enlarge it."""
+    return (frame[::4, ::4] // 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", [SerialEnsemble, FromFrames])
+def test_degraded_frames_are_what_engines_see(
+    folder: Path, workers: Workers, kind: type[SerialEnsemble]
+) -> None:
+    with kind([Brightness(32)], [View()]) as ensemble:
+        pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, 4, darker)
+        (scores,) = [part.scores.to_pandas() for part in pipeline.score([Video(folder / "6.mp4", "6", 1.0)])]
+    plain, _ = run(folder, workers, {("m", 0): Brightness(32)}, {"6.mp4": None}, 4)
+    np.testing.assert_allclose(scores["score"], plain["score"] / 2, atol=0.01)
+
+
 def test_the_time_of_a_batch_is_shared_by_its_frames(folder: Path, workers: Workers) -> None:
     with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
         pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=4)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from liveness.blend import read_blend, read_held_out
 from liveness.engines.loading import load_engine
@@ -222,6 +223,52 @@ def test_describe_tabulates_the_training_videos(finished: Run, tmp_path: Path) -
     text = (run.folder / "results/data.md").read_text(encoding="utf-8")
     assert "| all | 6 | 6 | 6 |" in text
     assert "| size | 120 x 160 | 12 | 0.50 |" in text
+
+
+def test_forecast_scores_damaged_videos_and_nothing_else_again(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    run.configure(tiny_config(evaluation={"degradations": ["blur", "fewer_frames"]}))
+    assert run.executed("forecast") == {"stress": 4, "forecast": 1}
+    table = pd.read_csv(run.folder / "results/robustness.csv").set_index(["kind", "name"])
+    metrics = json.loads((run.folder / "results/metrics.json").read_text())
+    assert table.loc[("plain", "plain"), "eer"] == pytest.approx(metrics["blend"]["eer"])
+    assert table.loc["degradation"].index.tolist() == ["blur", "fewer_frames"]
+    scores = {
+        name: pd.concat(map(pd.read_parquet, sorted((results(run) / name).glob("*.parquet"))))
+        for name in ("stress/blur", "stress/fewer_frames", "scores/train")
+    }
+    keys = ["fname", "index", "model"]
+    plain = scores["scores/train"].set_index(keys).sort_index()
+    blurred = scores["stress/blur"].set_index(keys).sort_index()
+    assert plain.index.equals(blurred.index)
+    assert (plain["fold"] == blurred["fold"]).all()
+    assert (plain["score"] != blurred["score"]).any()
+    assert set(scores["stress/fewer_frames"]["index"]) == {0, 1}
+    assert pd.read_csv(run.folder / "results/groups.csv")[["live", "spoof"]].sum().tolist() == [6, 6]
+    run.configure(tiny_config(evaluation={"degradations": ["blur"]}))
+    assert run.planned("forecast") == {"forecast": 1}
+
+
+def test_explain_shows_the_worst_mistakes_to_every_model(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    assert run.executed("explain") == {"explain": 1}
+    mistakes = pd.read_csv(run.folder / "results/explanations/mistakes.csv", keep_default_na=False)
+    held_out = read_held_out(run.folder / "results/blend/held_out.csv").loc[mistakes["fname"]]
+    accepted = held_out["score"] >= held_out["threshold"]
+    assert (mistakes["mistake"] == "false accept").tolist() == accepted.tolist()
+    assert (mistakes["liveness_score"] == 1).tolist() == (~accepted).tolist()
+    for model in ("convnext", "vit"):
+        with Image.open(run.folder / f"results/explanations/{model}.png") as sheet:
+            assert sheet.height > 100 * len(mistakes) / 4
+
+
+def test_doubt_lists_and_shows_what_is_labelled_against_the_scores(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    assert run.executed("doubt") == {"doubt": 1}
+    doubtful = pd.read_csv(run.folder / "results/doubts.csv", keep_default_na=False)
+    assert set(doubtful["fname"]) <= set(TRAIN_NAMES)
+    with Image.open(run.folder / "results/doubts.png") as sheet:
+        assert sheet.height >= 100 * (len(doubtful) > 0)
 
 
 def test_compare_needs_two_runs(tmp_path: Path) -> None:

@@ -8,7 +8,14 @@ import pandas as pd
 
 from liveness.duplicates import hash_frames, near_duplicates
 from liveness.errors import InputError
-from liveness.folds import Leakage, assign_folds, check_videos_exist, contradictions, merge_groups
+from liveness.folds import (
+    Leakage,
+    assign_folds,
+    assign_folds_by_attack,
+    check_videos_exist,
+    contradictions,
+    merge_groups,
+)
 from liveness.frames import FrameStore
 from liveness.labels import read_labels
 from liveness.log import start_log
@@ -40,22 +47,30 @@ groups, merged = merge_groups(groups, duplicates)
 unreadable = manifest.loc[~manifest["readable"], "problem"]
 labels = labels.drop(unreadable.index, errors="ignore")
 labels["group"] = groups.loc[labels.index]
-labels["fold"] = assign_folds(
-    labels["liveness_score"], labels["group"], settings["count"], snakemake.params.seed
-)
+truth, count, seed = labels["liveness_score"], settings["count"], snakemake.params.seed
+attacks = labels["attack"] if "attack" in labels else pd.Series("", labels.index)
+if settings["by"] == "attack":
+    fold = assign_folds_by_attack(truth, labels["group"], attacks, count, seed)
+else:
+    fold = assign_folds(truth, labels["group"], count, seed)
+other_attacks = attacks.drop(fold.index)
+labels = labels.loc[fold.index].assign(fold=fold)
 leakage = Leakage(
     groups=int(groups.nunique()),
     duplicates=duplicates.to_dict("records"),
     merged_groups=merged,
-    contradictory_labels=contradictions(duplicates, labels["liveness_score"]).to_dict("records"),
-    unlabelled=groups.drop([*labels.index, *unreadable.index], errors="ignore").to_dict(),
+    contradictory_labels=contradictions(duplicates, truth).to_dict("records"),
+    unlabelled=groups.drop(
+        [*labels.index, *unreadable.index, *other_attacks.index], errors="ignore"
+    ).to_dict(),
     unreadable=unreadable.to_dict(),
+    other_attacks=other_attacks.to_dict(),
 )
 logging.info(
     "%d labelled videos in %d groups; %d near-duplicate pairs, %d of them with contradictory labels; "
-    "%d videos without a label and %d unreadable ones are left out (see %s)",
+    "left out are %d videos without a label, %d unreadable ones, %d attacks of other folds' types (see %s)",
     len(labels), labels["group"].nunique(), len(leakage.duplicates), len(leakage.contradictory_labels),
-    len(leakage.unlabelled), len(leakage.unreadable), snakemake.output.leakage,
+    len(leakage.unlabelled), len(leakage.unreadable), len(leakage.other_attacks), snakemake.output.leakage,
 )  # fmt: skip
 
 # no attack: naming an attack afterwards must not retrain anything

@@ -70,15 +70,18 @@ def fit_blend(scores: pd.DataFrame, folds: pd.DataFrame, recipe: Recipe) -> Blen
     return Blend(recipe.method, parameters, calibration, recipe.criterion, threshold, len(combined))
 
 
-def held_out(scores: pd.DataFrame, folds: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+def held_out(
+    scores: pd.DataFrame, folds: pd.DataFrame, recipe: Recipe, judged: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Score and threshold of each video, by a blend that was fitted without its fold.
 
-    Returns fold, score, threshold by fname, sorted. Where all scores are of one fold there is no threshold
-    (nan), and only methods that fit nothing have scores. A video that the method has no score for is left
-    out.
+    `judged` are other scores of these videos, to which the blends that `scores` fitted are applied: those of
+    the same videos degraded. Returns fold, score, threshold by fname, sorted. Where all scores are of one
+    fold there is no threshold (nan), and only methods that fit nothing have scores. A video that the method
+    has no score for is left out.
     """
     parts = []
-    for own, others in _splits(scores, folds):
+    for own, others in _splits(scores, folds, judged):
         blend = given_blend(recipe) if others.empty else fit_blend(others, folds, recipe)
         parts.append(blend(own).rename("score").to_frame().assign(threshold=blend.threshold))
     table = pd.concat(parts).sort_index()
@@ -100,8 +103,11 @@ def shared_folds(scores: pd.DataFrame, folds: pd.DataFrame) -> int:
     return folds["fold"].loc[complete].nunique()
 
 
-def _splits(scores: pd.DataFrame, folds: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """For each fold the scores of its videos, and those of the others."""
-    fold = folds["fold"].loc[scores["fname"]].to_numpy()
-    for number in np.unique(fold):
-        yield scores[fold == number], scores[fold != number]
+def _splits(
+    scores: pd.DataFrame, folds: pd.DataFrame, judged: pd.DataFrame | None = None
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """For each fold the scores of its videos (of `judged`, if given), and those of the others."""
+    judged = scores if judged is None else judged
+    fold, own_fold = (folds["fold"].loc[table["fname"]].to_numpy() for table in (scores, judged))
+    for number in np.unique(own_fold):
+        yield judged[own_fold == number], scores[fold != number]

@@ -15,6 +15,8 @@ from liveness.video import VideoError, probe
 
 # What a model input is cut from: its side in pixels, and the part of the frame.
 Cut = tuple[int, Box]
+# What is done to a decoded frame, uint8 RGB [H, W, 3], before anything else.
+Degrade = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,19 @@ def decode(
     cuts: Callable[[Video], frozenset[Cut] | None],
     workers: Workers,
     ahead: int,
+    degrade: Degrade | None = None,
 ) -> Iterator[tuple[Video, Decoded]]:
     """Yield the videos in their order with their frames; at most `ahead` are decoded and not yet taken.
 
-    `cuts` says which inputs a video is needed as; None leaves its canonical frames as they are.
+    `cuts` says which inputs a video is needed as; None leaves its canonical frames as they are. `degrade`
+    changes every decoded frame first, and is pickled.
     """
     jobs = ((video, cuts(video)) for video in videos)
-    for (video, _), result in workers.map(partial(_decode, sampling), jobs, ahead):
+    for (video, _), result in workers.map(partial(_decode, sampling, degrade), jobs, ahead):
         yield video, Decoded(problem=result.reason) if isinstance(result, Crash) else result
 
 
-def _decode(sampling: Sampling, job: tuple[Video, frozenset[Cut] | None]) -> Decoded:
+def _decode(sampling: Sampling, degrade: Degrade | None, job: tuple[Video, frozenset[Cut] | None]) -> Decoded:
     """Runs in a worker: what it returns travels to the engines' process."""
     video, cuts = job
     start = perf_counter()
@@ -77,7 +81,7 @@ def _decode(sampling: Sampling, job: tuple[Video, frozenset[Cut] | None]) -> Dec
             return Decoded(problem=probed.problem)
         duration = probed.duration
     try:
-        frames, times = read_video(video.path, duration, sampling)
+        frames, times = read_video(video.path, duration, sampling, degrade)
     except VideoError as error:
         return Decoded(decode=perf_counter() - start, problem=str(error))
     decoded = perf_counter()

@@ -25,6 +25,7 @@ class Leakage:
     contradictory_labels: list[dict[str, str | int]] = field(default_factory=list)
     unlabelled: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    other_attacks: dict[str, str] = field(default_factory=dict)
 
 
 def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series, list[list[str]]]:
@@ -70,11 +71,65 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
         fold.iloc[held_out] = number
-        if labels.iloc[held_out].nunique() < 2:
+    _warn_of_one_class(labels, fold)
+    return fold
+
+
+def assign_folds_by_attack(
+    labels: pd.Series, groups: pd.Series, attacks: pd.Series, count: int, seed: int
+) -> pd.Series:
+    """Folds of which each holds out types of attacks that no other fold has, and no group straddles two.
+
+    Types are dealt to the folds, the commonest first; a group goes to the fold that keeps the most of its
+    attacks, of several the one with the fewest videos of its class. An attack of a type that another fold
+    than its group's holds out is left out of the result: training on it would show what is to be unseen. The
+    arguments share their index of file names; `attacks` names the type of every spoof. Raises InputError
+    where there are fewer types than folds, or a spoof without a type.
+    """
+    spoof = labels[labels == 0].index.sort_values()
+    types = attacks.loc[spoof]
+    if (types == "").any():
+        raise InputError(
+            f"folds.by is attack, but {types.index[types == ''][0]} is a spoof without a type; name it in "
+            "the labels' column attack, or set folds.by: group."
+        )
+    if types.nunique() < count:
+        raise InputError(
+            f"folds.by is attack, and the labels name {types.nunique()} types of attacks, fewer than "
+            f"folds.count ({count}); lower folds.count, or set folds.by: group."
+        )
+    attack_fold: dict[str, int] = {}
+    load = np.zeros(count)
+    commonest_first = types.value_counts(sort=False).sort_index().sort_values(kind="stable")[::-1]
+    for name, videos in commonest_first.items():
+        attack_fold[str(name)] = int(load.argmin())
+        load[load.argmin()] += videos
+
+    # rows: groups in a random order; columns: how many of its attacks a fold would keep
+    kept = pd.crosstab(groups.loc[spoof], types.map(attack_fold)).reindex(
+        index=sorted(groups.unique()), columns=range(count), fill_value=0
+    )
+    live = (labels == 1).groupby(groups).sum()
+    group_fold: dict[str, int] = {}
+    loads = np.zeros((2, count))
+    for number in np.random.default_rng(seed).permutation(len(kept)):
+        own, lives = kept.iloc[number].to_numpy(), live[kept.index[number]]
+        best = np.flatnonzero(own == own.max())
+        chosen = int(min(best, key=lambda fold: loads[int(lives > 0), fold]))
+        group_fold[str(kept.index[number])] = chosen
+        loads[:, chosen] += own[chosen], lives
+    fold = groups.sort_index().map(group_fold).rename("fold")
+    fold = fold[(labels.loc[fold.index] == 1) | (attacks.loc[fold.index].map(attack_fold) == fold)]
+    _warn_of_one_class(labels, fold)
+    return fold
+
+
+def _warn_of_one_class(labels: pd.Series, fold: pd.Series) -> None:
+    for number, classes in labels.loc[fold.index].groupby(fold).nunique().items():
+        if classes < 2:
             logger.warning(
                 "fold %d holds one class only; more videos per group or fewer folds would help", number
             )
-    return fold
 
 
 def contradictions(duplicates: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:

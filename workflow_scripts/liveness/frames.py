@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,17 +55,24 @@ class Sampling:
         return sample_times(duration, self.count, self.window)[: self.first]
 
 
-def read_video(path: str | Path, duration: float, sampling: Sampling) -> tuple[list[np.ndarray], np.ndarray]:
+def read_video(
+    path: str | Path,
+    duration: float,
+    sampling: Sampling,
+    degrade: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Return the sampled frames of a video in canonical form, and when they are shown.
 
     Images are uint8 RGB [H, W, 3] (see `preprocessing.canonical`); times are float64 [n] in seconds.
-    `duration` comes from the manifest. Decoding stops at the last frame wanted.
+    `duration` comes from the manifest. Decoding stops at the last frame wanted. `degrade` changes the decoded
+    frames first (see `degradation`).
 
     Raises VideoError if no frame can be decoded.
     """
     times = sampling.times(duration).tolist()
     frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
-    images = [canonical(frame.image, sampling.short_side) for frame in frames]
+    decoded = (degrade(frame.image) if degrade else frame.image for frame in frames)
+    images = [canonical(image, sampling.short_side) for image in decoded]
     return images, np.array([frame.time for frame in frames])
 
 

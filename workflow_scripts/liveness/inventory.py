@@ -90,6 +90,10 @@ def inventory(folds: pd.DataFrame, videos: pd.DataFrame, leakage: Mapping[str, A
         ),
         "Unreadable": (["video", "reason"], list(leakage["unreadable"].items())),
         "Without a label": (["video", "group"], list(leakage["unlabelled"].items())),
+        "Attacks of types that other folds hold out": (
+            ["video", "attack"],
+            list(leakage["other_attacks"].items()),
+        ),
     }
     for title, (header, rows) in doubtful.items():
         parts.append(f"## {title}: {len(rows)}")

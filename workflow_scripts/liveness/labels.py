@@ -52,6 +52,13 @@ def read_folds(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
 
 
+def with_attacks(folds: pd.DataFrame, labels: str | Path) -> pd.DataFrame:
+    """Add the types of attacks, which folds.csv leaves out, from the labels file: "" where unknown."""
+    table = read_labels(labels).set_index("fname")
+    attack = table["attack"].reindex(folds.index, fill_value="") if "attack" in table else ""
+    return folds.assign(attack=attack)
+
+
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
     """All columns as text, the required ones present, every fname filled; the index is the file's row."""
     try:

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 import pyarrow as pa
 
-from liveness.decoding import Cut, Decoded, Video, decode
+from liveness.decoding import Cut, Decoded, Degrade, Video, decode
 from liveness.engines.ensemble import Ensemble
 from liveness.errors import InputError
 from liveness.frames import Sampling
@@ -75,14 +75,17 @@ class Pipeline:
         sampling: Sampling,
         workers: Workers,
         batch_size: int,
+        degrade: Degrade | None = None,
     ) -> None:
-        """`ensemble` has one engine per member, and opened with the same views."""
+        """`ensemble` has one engine per member, and opened with the same views; `degrade` changes what all
+        engines see."""
         self._members = members
         self._ensemble = ensemble
         self._boxes = {view.box for view in views}
         self._sampling = sampling
         self._workers = workers
         self._batch_size = batch_size
+        self._degrade = degrade
         self._open: dict[str, tuple[Finished, int]] = {}  # videos with frames to come back, and how many
         self._free = 0.0  # when the engines had answered all
         self.seconds = {"decode": 0.0, "preprocess": 0.0, "compute": 0.0}
@@ -116,7 +119,7 @@ class Pipeline:
     def _decode(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Decoded]]:
         scorable = (video for video in videos if self._engines(video.fold))
         ahead = self._workers.count + 2 * -(-self._batch_size // self._sampling.frames)
-        return decode(scorable, self._sampling, self._cuts, self._workers, ahead)
+        return decode(scorable, self._sampling, self._cuts, self._workers, ahead, self._degrade)
 
     def _engines(self, fold: int | None) -> list[int]:
         """The engines that may score videos of a fold."""

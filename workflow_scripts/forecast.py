@@ -1,0 +1,35 @@
+"""Tabulate held-out figures of degraded videos, attack types, folds and groups beside the plain ones."""
+
+import logging
+from pathlib import Path
+
+from liveness.blend import held_out
+from liveness.labels import read_folds, with_attacks
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.recipe import Recipe
+from liveness.robustness import by_group, robustness
+from liveness.scores import check_held_out, read_video_scores
+
+start_log(snakemake.log[0])
+params = snakemake.params
+recipe = Recipe(**params.ensemble, criterion=params.threshold)
+folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
+scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+check_held_out(scores, folds)
+about = folds[["liveness_score", "group", "attack"]]
+plain = held_out(scores, folds, recipe).join(about)
+degraded = {}
+for name in params.degradations:
+    shards = [path for path in snakemake.input.degraded if Path(path).parent.name == name]
+    judged = read_video_scores(shards, *params.aggregate)
+    check_held_out(judged, folds)
+    degraded[name] = held_out(scores, folds, recipe, judged).join(about)
+table = robustness(plain, degraded, params.seed)
+logging.info(
+    "held-out EER:\n%s", table[["kind", "name", "eer", "eer_low", "eer_high"]].to_string(index=False)
+)
+with whole(snakemake.output.robustness) as path:
+    table.to_csv(path, index=False)
+with whole(snakemake.output.groups) as path:
+    by_group(plain).to_csv(path, index=False)

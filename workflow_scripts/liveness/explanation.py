@@ -1,0 +1,53 @@
+"""Where a network looks: Grad-CAM (Selvaraju et al. 2017), by the library grad-cam."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.image import show_cam_on_image
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+from liveness.errors import InputError
+from liveness.models import Checkpoint
+from liveness.preprocessing import model_input
+
+
+def heat_map(checkpoint: Checkpoint, frame: np.ndarray, label: int) -> np.ndarray:
+    """What of a frame, uint8 RGB [H, W, 3], spoke for `label` (1 live, 0 spoof).
+
+    Returns float32 [H, W] from 0 to 1, the most in this frame. Raises InputError where an architecture has no
+    feature maps.
+    """
+    module: Any = checkpoint.module
+    pixels = torch.from_numpy(model_input(frame, checkpoint.image_size)).permute(2, 0, 1)[None] / 255
+    mean, std = (torch.tensor(values)[:, None, None] for values in (checkpoint.mean, checkpoint.std))
+
+    def as_map(features: torch.Tensor) -> torch.Tensor:
+        """Features as [n, channels, rows, columns], whatever the architecture's own order is."""
+        if features.ndim == 3:
+            patches = features[:, module.num_prefix_tokens :]
+            rows, columns = module.patch_embed.grid_size
+            return patches.transpose(1, 2).unflatten(2, (rows, columns))
+        return features.permute(0, 3, 1, 2) if getattr(module, "output_fmt", "NCHW") == "NHWC" else features
+
+    with GradCAM(module, [_last_features(checkpoint)], as_map) as explain:
+        heat = explain((pixels - mean) / std, [ClassifierOutputTarget(label)])[0]
+    return np.clip(cv2.resize(heat, frame.shape[1::-1]), 0, 1)
+
+
+def _last_features(checkpoint: Checkpoint) -> torch.nn.Module:
+    """The layer whose output is the last that still has places."""
+    module: Any = checkpoint.module
+    info = getattr(module, "feature_info", None)
+    if not info:
+        raise InputError(f"{checkpoint.architecture} does not tell its feature maps; Grad-CAM needs them.")
+    last = module.get_submodule(info[-1]["module"])
+    # after a transformer's last attention only the class token may count: what went into it still has places
+    return last.norm1 if hasattr(module, "num_prefix_tokens") else last
+
+
+def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The frame with its heat map: dark where nothing spoke for it, yellow where most did, also in grey."""
+    return show_cam_on_image(frame / np.float32(255), heat, use_rgb=True, colormap=cv2.COLORMAP_INFERNO)

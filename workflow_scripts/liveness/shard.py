@@ -1,0 +1,64 @@
+"""One shard of videos, each scored by every engine that may."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from time import perf_counter
+
+import pandas as pd
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from liveness.decoding import Degrade, Video
+from liveness.engines.ensemble import open_ensemble
+from liveness.frames import Sampling
+from liveness.parallel import Workers
+from liveness.pipeline import SCORES, Member, Pipeline
+from liveness.preprocessing import View
+from liveness.throughput import Finished, stage_table
+
+
+def videos_of(manifest: pd.DataFrame, folder: str | Path, folds: pd.Series | None) -> list[Video]:
+    """The readable videos of a manifest; with `folds` (by fname) only those that have one, which they keep.
+
+    What has no label has no fold, and nobody may say which engines did not see it.
+    """
+    readable = manifest[manifest["readable"]]
+    return [
+        Video(Path(folder) / fname, fname, duration, None if folds is None else int(folds[fname]))
+        for fname, duration in readable[["fname", "duration"]].itertuples(index=False)
+        if folds is None or fname in folds.index
+    ]
+
+
+def score_shard(
+    videos: Sequence[Video],
+    output: Path,
+    *,
+    engines: Sequence[Path],
+    members: Sequence[Member],
+    views: Sequence[View],
+    sampling: Sampling,
+    batch_size: int,
+    threads: int,
+    degrade: Degrade | None = None,
+) -> tuple[list[Finished], pd.DataFrame]:
+    """Write the scores of all frames (a parquet file of `pipeline.SCORES`) to `output`.
+
+    `engines` are metadata files, one per member. `degrade` changes the decoded frames first. Returns what
+    became of each video, and the table of stages (see `throughput.stage_table`).
+    """
+    start = perf_counter()
+    finished: list[Finished] = []
+    with ExitStack() as stack:
+        workers = stack.enter_context(Workers(threads))
+        ensemble = stack.enter_context(open_ensemble(engines, views, batch_size=batch_size, threads=threads))
+        pipeline = Pipeline(members, ensemble, views, sampling, workers, batch_size, degrade)
+        writer = stack.enter_context(pq.ParquetWriter(output, SCORES))
+        progress = stack.enter_context(tqdm(total=len(videos), desc="scoring", unit="video"))
+        for scored in pipeline.score(videos):
+            writer.write_table(scored.scores)
+            finished += scored.finished
+            progress.update(len(scored.finished))
+    stages = stage_table(pipeline.seconds, perf_counter() - start, len(videos), workers.count)
+    return finished, stages

@@ -1,0 +1,37 @@
+"""Score a shard of degraded training videos, as `predict` scores them undamaged."""
+
+import logging
+from pathlib import Path
+
+from liveness.degradation import degraded
+from liveness.frames import Sampling
+from liveness.labels import read_folds
+from liveness.log import start_log
+from liveness.manifest import read_manifest
+from liveness.outputs import whole
+from liveness.pipeline import Member
+from liveness.preprocessing import views
+from liveness.shard import score_shard, videos_of
+
+start_log(snakemake.log[0])
+params = snakemake.params
+sampling = Sampling(
+    **params.frames | {"window": tuple(params.frames["window"])},
+    first=params.first,
+    nvdec=snakemake.config["frames"]["nvdec"],
+)
+sampling, degrade = degraded(snakemake.wildcards.degradation, sampling)
+folds = read_folds(snakemake.input.folds)["fold"]
+with whole(snakemake.output[0]) as path:
+    finished, stages = score_shard(
+        videos_of(read_manifest([snakemake.input.manifest]), params.videos, folds),
+        path,
+        engines=[Path(path) for path in snakemake.input.metadata],
+        members=[Member(*member) for member in params.members],
+        views=views(params.views, params.crop_side),
+        sampling=sampling,
+        batch_size=snakemake.config["inference"]["batch_size"],
+        threads=snakemake.threads,
+        degrade=degrade,
+    )
+logging.info("%d videos:\n%s", len(finished), stages.to_string(index=False, na_rep=""))
