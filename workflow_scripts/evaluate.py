@@ -7,7 +7,7 @@ import pandas as pd
 
 from liveness.blend import held_out, read_blend, read_held_out
 from liveness.evaluation import figures
-from liveness.labels import read_folds, read_labels
+from liveness.labels import read_attacks, read_folds
 from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.recipe import Recipe
@@ -17,9 +17,8 @@ from liveness.summary import number, summary
 start_log(snakemake.log[0])
 params, settings = snakemake.params, snakemake.params.evaluation
 alone = Recipe("mean", criterion=settings["threshold"])
-labels = read_labels(snakemake.input.labels).set_index("fname")
 folds = read_folds(snakemake.input.folds)
-folds["attack"] = labels["attack"].reindex(folds.index, fill_value="") if "attack" in labels else ""
+folds["attack"] = read_attacks(snakemake.input.labels, folds.index)
 
 
 def measured(table, folds):

@@ -52,6 +52,14 @@ def read_folds(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
 
 
+def read_attacks(path: str | Path, fnames: pd.Index) -> pd.Series:
+    """The type of attack of each of `fnames` by a labels file, "" where it names none."""
+    labels = read_labels(path).set_index("fname")
+    if "attack" not in labels:
+        return pd.Series("", index=fnames, name="attack")
+    return labels["attack"].reindex(fnames, fill_value="")
+
+
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
     """All columns as text, the required ones present, every fname filled; the index is the file's row."""
     try:
