@@ -9,6 +9,9 @@ if "models" not in config:
     configfile: workflow.source_path("config.yaml")
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/frames.smk"
@@ -16,6 +19,7 @@ include: "rules/training.smk"
 include: "rules/engines.smk"
 include: "rules/inference.smk"
 include: "rules/evaluation.smk"
+include: "rules/report.smk"
 
 
 onerror:
@@ -63,3 +67,9 @@ rule submission:
 rule evaluation:
     input:
         METRICS,
+
+
+# What `snakemake report --report results/report.html` then puts into one page.
+rule report:
+    input:
+        report_files,

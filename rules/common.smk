@@ -73,6 +73,7 @@ FOLDS = "results/folds/folds.csv"
 SCORED_VIDEOS = "results/scores/{split}/{shard}.videos.csv"
 LEAKAGE = "results/folds/leakage.json"
 WEIGHTS = "results/weights/{model}/{fold}.safetensors"
+HISTORY = "results/history/{model}/{fold}.csv"
 # What an engine is built from: ONNX, or for the torch back end a checkpoint.
 SOURCES = [
     f"results/exported/{{model}}/{{fold}}.{suffix}"
@@ -84,6 +85,9 @@ ENGINES = "-".join(filter(None, [BACKEND, config["engine"]["target"]]))
 ENGINE = f"results/engines/{ENGINES}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}.parquet"
 STRESSED = "results/stress/{degradation}/{shard}.parquet"
+STAGES = "results/scores/{split}/{shard}.stages.csv"
+PARITY = "results/parity.csv"
+DESCRIPTION = "results/data.md"
 CARD = "results/scorer.json"
 SCORED_FOLDER = f"results/scored/{Path(config.get('videos', 'videos')).name}.csv"
 BLEND = "results/blend/blend.json"
@@ -227,6 +231,28 @@ def all_engines(*suffixes):
         for name, fold in all_members()
         for suffix in suffixes
     ]
+
+
+def trained_folds(wildcards):
+    """The model's folds whose weights do not come from outside."""
+    model = config["models"][wildcards.model]
+    return [fold for fold in model["folds"] if fold not in model["weights"]]
+
+
+def histories_of(wildcards):
+    return expand(HISTORY, model=wildcards.model, fold=trained_folds(wildcards))
+
+
+def report_files(wildcards):
+    """All that the report shows: some of it only with training videos, or of models trained here."""
+    files = [SUBMISSION, *rules.plot_throughput.output, *rules.tabulate_outputs.output]
+    if "train" in DATA:
+        files += [METRICS, DESCRIPTION]
+        files += [*rules.plot.output, *rules.tabulate.output, *rules.review.output]
+        models = config["models"].items()
+        trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
+        files += expand(rules.plot_training.output, model=trained)
+    return files
 
 
 def folds_of_training_videos(wildcards):

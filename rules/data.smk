@@ -46,7 +46,12 @@ rule folds:
         labels=lambda wildcards: ancient(DATA["train"]["labels"]),
     output:
         folds=FOLDS,
-        leakage=LEAKAGE,
+        leakage=report(
+            LEAKAGE,
+            caption="../report/doubts.rst",
+            category="Data",
+            labels={"shows": "leakage.json (file)"},
+        ),
     log:
         "results/logs/folds.log",
     benchmark:

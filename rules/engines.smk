@@ -59,7 +59,12 @@ rule parity_report:
         after_manifest(PARITY_SPLIT),
         metadata=all_engines(METADATA_SUFFIX),
     output:
-        "results/parity.csv",
+        report(
+            PARITY,
+            caption="../report/parity.rst",
+            category="Engines",
+            labels={"shows": "parity.csv (file)"},
+        ),
         "results/parity.md",
     log:
         "results/logs/parity_report.log",

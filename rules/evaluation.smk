@@ -34,8 +34,18 @@ rule evaluate:
         held_out=HELD_OUT,
         labels=lambda wildcards: DATA["train"]["labels"],
     output:
-        metrics="results/metrics.json",
-        summary="results/metrics.md",
+        metrics=report(
+            "results/metrics.json",
+            caption="../report/rates.rst",
+            category="Accuracy",
+            labels={"shows": "metrics.json (file)"},
+        ),
+        summary=report(
+            "results/metrics.md",
+            caption="../report/rates.rst",
+            category="Accuracy",
+            labels={"shows": "metrics.md (file)"},
+        ),
     log:
         "results/logs/evaluate.log",
     benchmark:
@@ -173,7 +183,12 @@ rule describe:
         leakage=LEAKAGE,
         labels=lambda wildcards: DATA["train"]["labels"],
     output:
-        "results/data.md",
+        report(
+            DESCRIPTION,
+            caption="../report/data.rst",
+            category="Data",
+            labels={"shows": "data.md (file)"},
+        ),
     log:
         "results/logs/describe.log",
     benchmark:

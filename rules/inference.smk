@@ -12,7 +12,7 @@ rule predict:
     output:
         scores=SCORES,
         videos=SCORED_VIDEOS,
-        stages="results/scores/{split}/{shard}.stages.csv",
+        stages=STAGES,
     log:
         "results/logs/predict/{split}/{shard}.log",
     benchmark:
@@ -45,7 +45,12 @@ rule submit:
         blend=[BLEND] if Recipe(**config["ensemble"]).fitted else [],
         rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
     output:
-        submission=SUBMISSION,
+        submission=report(
+            SUBMISSION,
+            caption="../report/submission.rst",
+            category="Submission",
+            labels={"shows": "submission.csv (file)"},
+        ),
         unreadable="results/unreadable.csv",
         times="results/time_submission.csv",
     log:

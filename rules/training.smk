@@ -9,7 +9,7 @@ rule train:
         pretrained=pretrained_file,
     output:
         weights=WEIGHTS,
-        history="results/history/{model}/{fold}.csv",
+        history=HISTORY,
     log:
         "results/logs/train/{model}/{fold}.log",
     benchmark:

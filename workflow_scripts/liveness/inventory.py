@@ -56,6 +56,20 @@ def formats(videos: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def doubts(leakage: Mapping[str, Any]) -> pd.DataFrame:
+    """What folds/leakage.json holds as one table: what, first, second, detail."""
+    pairs = {"opposite labels": "contradictory_labels", "near-duplicates": "duplicates"}
+    rows = [
+        (what, pair["first"], pair["second"], f"distance {pair['distance']}")
+        for what, key in pairs.items()
+        for pair in leakage[key]
+    ]
+    rows += [("groups joined", names[0], ", ".join(names[1:]), "") for names in leakage["merged_groups"]]
+    rows += [("unreadable", fname, "", reason) for fname, reason in leakage["unreadable"].items()]
+    rows += [("no label", fname, "", f"group {group}") for fname, group in leakage["unlabelled"].items()]
+    return pd.DataFrame(rows, columns=["what", "first", "second", "detail"])
+
+
 def inventory(folds: pd.DataFrame, videos: pd.DataFrame, leakage: Mapping[str, Any]) -> str:
     """All of it as Markdown. `leakage` is what folds/leakage.json holds; the other arguments are as above."""
     labels = folds["liveness_score"]

@@ -61,6 +61,23 @@ def figure(figures: Figures, name: str) -> str:
     return number(figures.get(name), figures["intervals"].get(name))
 
 
+def rates(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """`results/metrics.json` as a table: of, rate, value, low, high (of the 95 % interval), videos.
+
+    One row per rate that exists of the blend and of each model, and per attack type for the blend.
+    """
+    rows = []
+    for name, figures in {"blend": metrics["blend"], **metrics["models"]}.items():
+        for rate, title in NAMES.items():
+            if figures.get(rate) is not None:
+                interval = figures["intervals"].get(rate)
+                rows.append((name, title, figures[rate], *(interval or (None, None)), figures["videos"]))
+    for attack, figures in sorted(metrics["blend"]["attacks"].items()):
+        interval = figures["interval"] or (None, None)
+        rows.append(("blend", f"APCER of {attack}", figures["apcer"], *interval, figures["videos"]))
+    return pd.DataFrame(rows, columns=["of", "rate", "value", "low", "high", "videos"])
+
+
 def summary(metrics: Mapping[str, Any]) -> str:
     """`results/metrics.json` as Markdown: rates of the blend and of every model, and how they were made."""
     columns = {"blend": metrics["blend"], **metrics["models"]}
@@ -86,11 +103,11 @@ def summary(metrics: Mapping[str, Any]) -> str:
             for name, title in NAMES.items()
         ]
         parts += ["## Single frames", table(["", *frame_level], rows)]
-    parts.append("\n".join(f"- {note}" for note in _notes(metrics)))
+    parts.append("\n".join(f"- {note}" for note in notes(metrics)))
     return "\n\n".join(parts) + "\n"
 
 
-def _notes(metrics: Mapping[str, Any]) -> Iterator[str]:
+def notes(metrics: Mapping[str, Any]) -> Iterator[str]:
     """How the figures were made, and what they do not say."""
     blend, threshold = metrics["blend"], metrics["threshold"]
     calibrated = f", calibrated ({blend['calibration']})" if blend["calibration"] else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -64,3 +65,19 @@ def stage_table(seconds: Mapping[str, float], elapsed: float, videos: int, decod
         alone = videos * processes / spent if spent and stage != "idle" else None
         rows.append((stage, round(spent, 3), processes, round(spent / (elapsed * processes), 3), alone))
     return pd.DataFrame(rows, columns=["stage", "seconds", "processes", "busy", "videos_per_s"]).round(2)
+
+
+def read_stages(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """The stage tables of several shards as one: the shards were scored one after the other, or as if."""
+    table = pd.concat([pd.read_csv(path) for path in paths])
+    # "idle" has no rate of its own
+    whole = table[table["stage"] == "all"]
+    videos = round(float((whole["videos_per_s"] * whole["seconds"]).sum()))
+    summed = table.groupby("stage", sort=False).agg(
+        seconds=("seconds", "sum"), processes=("processes", "max")
+    )
+    elapsed = summed.loc["all", "seconds"]
+    summed["busy"] = summed["seconds"] / (elapsed * summed["processes"])
+    alone = videos * summed["processes"] / summed["seconds"].where(summed["seconds"] > 0)
+    summed["videos_per_s"] = alone.where(summed.index != "idle")
+    return summed.reset_index().round(2)

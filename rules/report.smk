@@ -1,0 +1,217 @@
+# What `snakemake --report` shows: figures, tables that sort, sheets of the worst errors.
+
+
+rule plot:
+    input:
+        after_manifest("train"),
+        scores=expand(SCORES, split="train", shard=SHARDS),
+        folds=FOLDS,
+        held_out=HELD_OUT,
+        metrics=METRICS,
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        det=report(
+            "results/report/det.svg",
+            caption="../report/det.rst",
+            category="Accuracy",
+            labels={"shows": "DET curve"},
+        ),
+        roc=report(
+            "results/report/roc.svg",
+            caption="../report/roc.rst",
+            category="Accuracy",
+            labels={"shows": "ROC curve"},
+        ),
+        histograms=report(
+            "results/report/histograms.svg",
+            caption="../report/histograms.rst",
+            category="Accuracy",
+            labels={"shows": "scores by class and attack"},
+        ),
+        reliability=report(
+            "results/report/reliability.svg",
+            caption="../report/reliability.rst",
+            category="Accuracy",
+            labels={"shows": "reliability diagram"},
+        ),
+        models=report(
+            "results/report/models.svg",
+            caption="../report/models.rst",
+            category="Accuracy",
+            labels={"shows": "models beside the blend"},
+        ),
+    log:
+        "results/logs/plot.log",
+    benchmark:
+        "results/benchmarks/plot.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        aggregate=AGGREGATE,
+        seed=config["seed"],
+        code=source_digest("plot.py"),
+    script:
+        "../workflow_scripts/plot.py"
+
+
+rule plot_training:
+    input:
+        after_manifest("train"),
+        histories=histories_of,
+    output:
+        report(
+            "results/report/training/{model}.svg",
+            caption="../report/training.rst",
+            category="Training",
+            labels={"shows": "learning curves of {model}"},
+        ),
+    log:
+        "results/logs/plot_training/{model}.log",
+    benchmark:
+        "results/benchmarks/plot_training/{model}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        folds=trained_folds,
+        code=source_digest("plot_training.py"),
+    script:
+        "../workflow_scripts/plot_training.py"
+
+
+rule plot_throughput:
+    input:
+        [after_manifest(split) for split in SPLITS],
+        **{split: expand(STAGES, split=split, shard=SHARDS) for split in SPLITS},
+    output:
+        figure=report(
+            "results/report/throughput.svg",
+            caption="../report/throughput.rst",
+            category="Speed",
+            labels={"shows": "stages of scoring"},
+        ),
+        table=report(
+            "results/report/throughput.html",
+            caption="../report/throughput.rst",
+            category="Speed",
+            labels={"shows": "stages of scoring (table)"},
+        ),
+    log:
+        "results/logs/plot_throughput.log",
+    benchmark:
+        "results/benchmarks/plot_throughput.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("plot_throughput.py"),
+    script:
+        "../workflow_scripts/plot_throughput.py"
+
+
+rule tabulate:
+    input:
+        after_manifest("train"),
+        manifests=expand(MANIFEST, split="train", shard=SHARDS),
+        scores=expand(SCORES, split="train", shard=SHARDS),
+        folds=FOLDS,
+        leakage=LEAKAGE,
+        held_out=HELD_OUT,
+        metrics=METRICS,
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        rates=report(
+            "results/report/rates.html",
+            caption="../report/rates.rst",
+            category="Accuracy",
+            labels={"shows": "all rates (table)"},
+        ),
+        videos=report(
+            "results/report/videos.html",
+            caption="../report/videos.rst",
+            category="Errors",
+            labels={"shows": "every held-out video (table)"},
+        ),
+        data=report(
+            "results/report/data.html",
+            caption="../report/data.rst",
+            category="Data",
+            labels={"shows": "balance and formats (tables)"},
+        ),
+        doubts=report(
+            "results/report/doubts.html",
+            caption="../report/doubts.rst",
+            category="Data",
+            labels={"shows": "near-duplicates and doubtful labels (table)"},
+        ),
+    log:
+        "results/logs/tabulate.log",
+    benchmark:
+        "results/benchmarks/tabulate.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        aggregate=AGGREGATE,
+        code=source_digest("tabulate.py"),
+    script:
+        "../workflow_scripts/tabulate.py"
+
+
+rule tabulate_outputs:
+    input:
+        [after_manifest(split) for split in SPLITS],
+        submission=SUBMISSION,
+        parity=PARITY,
+    output:
+        submission=report(
+            "results/report/submission.html",
+            caption="../report/submission.rst",
+            category="Submission",
+            labels={"shows": "scores of the test videos (table)"},
+        ),
+        parity=report(
+            "results/report/parity.html",
+            caption="../report/parity.rst",
+            category="Engines",
+            labels={"shows": "engines beside their PyTorch models (table)"},
+        ),
+    log:
+        "results/logs/tabulate_outputs.log",
+    benchmark:
+        "results/benchmarks/tabulate_outputs.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("tabulate_outputs.py"),
+    script:
+        "../workflow_scripts/tabulate_outputs.py"
+
+
+rule review:
+    input:
+        after_manifest("train"),
+        frames=expand(FRAMES, split="train", shard=SHARDS),
+        folds=FOLDS,
+        held_out=HELD_OUT,
+        labels=lambda wildcards: DATA["train"]["labels"],
+    output:
+        accepts=report(
+            "results/report/accepts.html",
+            caption="../report/accepts.rst",
+            category="Errors",
+            labels={"shows": "false accepts: attacks that look live"},
+        ),
+        rejects=report(
+            "results/report/rejects.html",
+            caption="../report/rejects.rst",
+            category="Errors",
+            labels={"shows": "false rejects: live videos that look like attacks"},
+        ),
+    log:
+        "results/logs/review.log",
+    benchmark:
+        "results/benchmarks/review.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("review.py"),
+    script:
+        "../workflow_scripts/review.py"

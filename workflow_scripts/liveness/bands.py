@@ -1,0 +1,58 @@
+"""Pointwise bootstrap bands around curves: 95 % intervals of each point, over groups."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from liveness import metrics
+from liveness.bootstrap import Statistics, bootstrap, interval
+
+Groups = Sequence[Hashable] | pd.Series
+
+
+def bpcer_band(
+    labels: np.ndarray, scores: np.ndarray, groups: Groups, levels: np.ndarray, seed: int
+) -> np.ndarray:
+    """Interval of the lowest BPCER at each APCER of `levels` [k], float64 [k, 2]; nan where there is none."""
+
+    def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
+        curve = metrics.error_curve(labels, scores, counts)
+        rates = np.array([_bpcer(*row, levels) for row in zip(curve.apcer, curve.bpcer, strict=True)])
+        return {str(number): rates[:, number] for number in range(len(levels))}
+
+    return _intervals(statistics, groups, seed, len(levels))
+
+
+def share_band(
+    labels: np.ndarray, scores: np.ndarray, groups: Groups, seed: int, bins: int = metrics.BINS
+) -> np.ndarray:
+    """Interval of the share of live videos in each bin of a reliability diagram, float64 [bins, 2]."""
+    member = np.eye(bins)[bin_of(scores, bins)]
+
+    def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
+        with np.errstate(invalid="ignore"):
+            shares = (counts * labels) @ member / (counts @ member)
+        return {str(number): shares[:, number] for number in range(bins)}
+
+    return _intervals(statistics, groups, seed, bins)
+
+
+def bin_of(scores: np.ndarray, bins: int) -> np.ndarray:
+    """Number of the bin of equal width over [0, 1] that each probability falls in."""
+    return np.clip((scores * bins).astype(int), 0, bins - 1)
+
+
+def _bpcer(apcer: np.ndarray, bpcer: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """As metrics.bpcer_at_apcer, of one replicate at many levels; APCER falls along a curve."""
+    if np.isnan(apcer).any() or np.isnan(bpcer).any():
+        return np.full(len(levels), np.nan)
+    return bpcer[np.searchsorted(-apcer, -levels - 1e-12)]
+
+
+def _intervals(statistics: Statistics, groups: Groups, seed: int, count: int) -> np.ndarray:
+    if pd.Series(groups).nunique() < 2:
+        return np.full((count, 2), np.nan)
+    replicates = bootstrap(statistics, groups, seed)
+    found = [interval(replicates[str(number)]) for number in range(count)]
+    return np.array([(np.nan, np.nan) if pair is None else pair for pair in found])

@@ -1,0 +1,112 @@
+"""Small self-contained HTML pages for the report: tables that sort at a click, and sheets of frames."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from liveness.frames import encode_jpeg
+
+# rows that a page shows; the CSV file that it names has all
+ROWS = 2000
+
+STYLE = """
+body {font: 14px "DejaVu Sans", Verdana, sans-serif; color: #000; background: #fff; margin: 1.5em}
+table {border-collapse: collapse; font-variant-numeric: tabular-nums}
+th, td {padding: .3em .8em; border-bottom: 1px solid #d9d9d9; text-align: left; vertical-align: top}
+th {position: sticky; top: 0; background: #fff; border-bottom: 2px solid #000; cursor: pointer}
+th {white-space: nowrap}
+th[aria-sort=ascending]::after {content: " \\25b2"} th[aria-sort=descending]::after {content: " \\25bc"}
+th:focus-visible {outline: 2px solid #0072B2} .number {text-align: right} h2, figure {margin: 1.2em 0 .4em}
+img {height: 180px; margin-right: 4px} figcaption b {display: inline-block; min-width: 5em}
+.wrong {color: #b04a00}
+"""
+# a table sorts by the column whose head is clicked: numbers by value, text in natural order, empty cells last
+SCRIPT = """
+const compare = new Intl.Collator(undefined, {numeric: true}).compare;
+function sort(head) {
+  const down = head.ariaSort === "ascending", body = head.closest("table").tBodies[0];
+  for (const other of head.parentNode.cells) other.ariaSort = null;
+  head.ariaSort = down ? "descending" : "ascending";
+  const text = row => row.cells[head.cellIndex].textContent;
+  const order = (a, b) => head.className === "number" ? parseFloat(a) - parseFloat(b) : compare(a, b);
+  body.append(...[...body.rows].sort((a, b) => {
+    const [x, y] = [text(a), text(b)];
+    return !x || !y ? !x - !y : down ? order(y, x) : order(x, y);
+  }));
+}
+for (const head of document.querySelectorAll("th")) {
+  head.tabIndex = 0;
+  head.onclick = () => sort(head);
+  head.onkeydown = event => { if (event.key === "Enter") sort(head); };
+}
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Frames of one video, uint8 RGB [H, W, 3], and what is said under them; `wrong`: it was misjudged."""
+
+    title: str
+    text: str
+    frames: Sequence[np.ndarray]
+    wrong: bool = False
+
+
+def page(title: str, *parts: str) -> str:
+    """A whole page made of HTML parts, whose tables can be sorted."""
+    body = "\n".join([f"<h2>{escape(title)}</h2>", *parts])
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>{body}<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def sortable_table(frame: pd.DataFrame, file: str = "") -> str:
+    """The rows of a table, the first ROWS of a long one; `file` is where the others are.
+
+    Numbers have at most four decimals; missing values are empty cells. A table without rows says so.
+    """
+    if frame.empty:
+        return paragraph("There are none.")
+    classes = [' class="number"' if dtype.kind in "iuf" else "" for dtype in frame.dtypes]
+
+    def row(values: Iterable[object], cell: str) -> str:
+        cells = zip(values, classes, strict=True)
+        return (
+            f"<tr>{''.join(f'<{cell}{kind}>{escape(_text(value))}</{cell}>' for value, kind in cells)}</tr>"
+        )
+
+    rows = "\n".join(row(values, "td") for values in frame.head(ROWS).itertuples(index=False))
+    table = f"<table><thead>{row(frame.columns, 'th')}</thead><tbody>{rows}</tbody></table>"
+    if len(frame) > ROWS:
+        table += paragraph(f"and {len(frame) - ROWS} more: see {file}")
+    return table
+
+
+def contact_sheet(cards: Iterable[Card]) -> str:
+    """A row of frames per card."""
+    return "\n".join(
+        f"<figure>{''.join(_image(frame, card.title) for frame in card.frames)}<figcaption>"
+        f'<b class="{"wrong" if card.wrong else ""}">{"wrong" if card.wrong else "right"}</b> '
+        f"{escape(card.title)}: {escape(card.text)}</figcaption></figure>"
+        for card in cards
+    )
+
+
+def _image(frame: np.ndarray, title: str) -> str:
+    data = b64encode(encode_jpeg(frame, 80)).decode()
+    return f'<img alt="{escape(title)}" src="data:image/jpeg;base64,{data}">'
+
+
+def _text(value: object) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

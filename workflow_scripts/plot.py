@@ -1,0 +1,28 @@
+"""Figures of held-out scores: error trade-offs, distributions, calibration, models beside the blend."""
+
+import json
+from pathlib import Path
+
+from liveness import plots
+from liveness.blend import read_held_out
+from liveness.figures import write_figure
+from liveness.judgements import judged
+from liveness.labels import read_folds, with_attacks
+from liveness.log import start_log
+from liveness.scores import check_held_out, model_scores, read_video_scores
+
+start_log(snakemake.log[0])
+params, output = snakemake.params, snakemake.output
+folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
+scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+check_held_out(scores, folds)
+models = model_scores(scores)
+videos = judged(read_held_out(snakemake.input.held_out), folds)
+metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
+blend = metrics["blend"]
+
+write_figure(plots.detection_error_tradeoff(videos, models, blend, params.seed), output.det)
+write_figure(plots.receiver_operating_characteristic(videos, models, blend, params.seed), output.roc)
+write_figure(plots.score_histograms(videos), output.histograms)
+write_figure(plots.reliability(videos, params.seed), output.reliability)
+write_figure(plots.ensemble_comparison({"blend": blend, **metrics["models"]}), output.models)

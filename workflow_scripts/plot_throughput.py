@@ -1,0 +1,20 @@
+"""What each stage of scoring would reach by itself, as a figure and a table."""
+
+import pandas as pd
+
+from liveness.figures import write_figure
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.pages import page, paragraph, sortable_table
+from liveness.plots import stage_throughput
+from liveness.throughput import read_stages
+
+start_log(snakemake.log[0])
+stages = pd.concat(read_stages(paths).assign(split=split) for split, paths in snakemake.input.items())
+write_figure(stage_throughput(stages), snakemake.output.figure)
+note = "videos_per_s: what a stage would reach by itself; busy: the share of the time of its processes."
+columns = ["split", "stage", "seconds", "processes", "busy", "videos_per_s"]
+with whole(snakemake.output.table) as path:
+    path.write_text(
+        page("Stages of scoring", paragraph(note), sortable_table(stages[columns])), encoding="utf-8"
+    )

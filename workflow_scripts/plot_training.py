@@ -1,0 +1,12 @@
+"""Learning curves of one model, a line per fold."""
+
+import pandas as pd
+
+from liveness.figures import write_figure
+from liveness.log import start_log
+from liveness.plots import learning_curves
+
+start_log(snakemake.log[0])
+histories = map(pd.read_csv, snakemake.input.histories)
+folds = dict(zip(snakemake.params.folds, histories, strict=True))
+write_figure(learning_curves(folds), snakemake.output[0])

@@ -1,0 +1,43 @@
+"""Tables of held-out figures and videos, and of what the training videos are, as pages that sort."""
+
+import json
+from pathlib import Path
+
+from liveness.blend import read_held_out
+from liveness.inventory import balance, doubts, formats
+from liveness.judgements import judged
+from liveness.labels import read_folds, with_attacks
+from liveness.log import start_log
+from liveness.manifest import read_manifest
+from liveness.outputs import whole
+from liveness.pages import page, paragraph, sortable_table
+from liveness.scores import model_scores, read_video_scores
+from liveness.summary import notes, rates
+
+start_log(snakemake.log[0])
+folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
+scores = read_video_scores(snakemake.input.scores, *snakemake.params.aggregate)
+metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
+leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))
+manifest = read_manifest(snakemake.input.manifests).set_index("fname")
+videos = judged(read_held_out(snakemake.input.held_out), folds)
+videos["wrong"] = videos["wrong"].map({True: "wrong", False: ""})
+videos = videos.join(model_scores(scores).add_prefix("score of ")).sort_values("score").reset_index()
+
+pages = {
+    "rates": page("Held-out figures", sortable_table(rates(metrics)), *map(paragraph, notes(metrics))),
+    "videos": page("Held-out videos", sortable_table(videos, snakemake.input.held_out)),
+    "data": page(
+        "Training videos",
+        sortable_table(balance(folds)),
+        "<h2>Formats</h2>",
+        sortable_table(formats(manifest, folds["liveness_score"])),
+    ),
+    "doubts": page(
+        "What about the training videos is doubtful",
+        sortable_table(doubts(leakage), snakemake.input.leakage),
+    ),
+}
+for name, text in pages.items():
+    with whole(snakemake.output[name]) as path:
+        path.write_text(text, encoding="utf-8")

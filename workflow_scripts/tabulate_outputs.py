@@ -1,0 +1,13 @@
+"""The submission and the engines' parity figures as pages that sort."""
+
+import pandas as pd
+
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.pages import page, sortable_table
+
+start_log(snakemake.log[0])
+for name, title in (("submission", "Submission"), ("parity", "Engines beside their PyTorch models")):
+    table = pd.read_csv(snakemake.input[name], dtype={"fname": str}, keep_default_na=False, na_values=[""])
+    with whole(snakemake.output[name]) as path:
+        path.write_text(page(title, sortable_table(table, snakemake.input[name])), encoding="utf-8")
