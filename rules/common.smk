@@ -245,10 +245,10 @@ def histories_of(wildcards):
 
 def report_files(wildcards):
     """All that the report shows: some of it only with training videos, or of models trained here."""
-    files = [SUBMISSION, *rules.plot_throughput.output, *rules.tabulate_outputs.output]
+    files = [SUBMISSION, *rules.plot_throughput.output, *rules.present_outputs.output]
     if "train" in DATA:
         files += [METRICS, DESCRIPTION]
-        files += [*rules.plot.output, *rules.tabulate.output, *rules.review.output]
+        files += [*rules.plot.output, *rules.present.output, *rules.review.output]
         models = config["models"].items()
         trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
         files += expand(rules.plot_training.output, model=trained)

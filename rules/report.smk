@@ -107,7 +107,7 @@ rule plot_throughput:
         "../workflow_scripts/plot_throughput.py"
 
 
-rule tabulate:
+rule present:
     input:
         after_manifest("train"),
         manifests=expand(MANIFEST, split="train", shard=SHARDS),
@@ -143,19 +143,19 @@ rule tabulate:
             labels={"shows": "near-duplicates and doubtful labels (table)"},
         ),
     log:
-        "results/logs/tabulate.log",
+        "results/logs/present.log",
     benchmark:
-        "results/benchmarks/tabulate.tsv"
+        "results/benchmarks/present.tsv"
     conda:
         "../envs/data.yaml"
     params:
         aggregate=AGGREGATE,
-        code=source_digest("tabulate.py"),
+        code=source_digest("present.py"),
     script:
-        "../workflow_scripts/tabulate.py"
+        "../workflow_scripts/present.py"
 
 
-rule tabulate_outputs:
+rule present_outputs:
     input:
         [after_manifest(split) for split in SPLITS],
         submission=SUBMISSION,
@@ -174,15 +174,15 @@ rule tabulate_outputs:
             labels={"shows": "engines beside their PyTorch models (table)"},
         ),
     log:
-        "results/logs/tabulate_outputs.log",
+        "results/logs/present_outputs.log",
     benchmark:
-        "results/benchmarks/tabulate_outputs.tsv"
+        "results/benchmarks/present_outputs.tsv"
     conda:
         "../envs/data.yaml"
     params:
-        code=source_digest("tabulate_outputs.py"),
+        code=source_digest("present_outputs.py"),
     script:
-        "../workflow_scripts/tabulate_outputs.py"
+        "../workflow_scripts/present_outputs.py"
 
 
 rule review:

@@ -106,7 +106,7 @@ def job_table(output: str) -> dict[str, int]:
     return {name: count for name, count in jobs.items() if name not in TARGETS}
 
 
-TARGETS = {"all", "manifests", "frames", "models", "engines", "scores", "submission", "evaluation"}
+TARGETS = {"all", "manifests", "frames", "models", "engines", "scores", "submission", "evaluation", "report"}
 
 
 def finished_jobs(output: str) -> dict[str, int]:

@@ -89,6 +89,8 @@ MODULES: dict[str, set[str]] = {
     "comparison": set(),
     "metrics": COMPILED,
     "inventory": set(),
+    # captions and figures: nothing but the target `report` makes them
+    **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes")},
     "soups": set(),
     "engines/compiling": COMPILED,
     "engines/loading": SCORED,
@@ -117,7 +119,7 @@ def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, checkout)
-    for name in ("rules", "envs", "schemas", "profiles", "workflow_scripts"):
+    for name in ("rules", "envs", "schemas", "profiles", "report", "workflow_scripts"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     run = finished.copy(tmp_path_factory.mktemp("moved"))
     return Run(run.folder, tiny_config(), checkout)

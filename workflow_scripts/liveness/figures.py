@@ -36,7 +36,10 @@ LIVE, SPOOF = "#0072B2", "#E69F00"
 STYLE: Mapping[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
-    **{f"{part}size": "medium" for part in ("axes.title", "axes.label", "figure.title", "legend.font")},
+    **{
+        f"{part}size": "medium"
+        for part in ("axes.title", "axes.label", "figure.title", "figure.label", "legend.font")
+    },
     **{f"{axis}tick.labelsize": "medium" for axis in "xy"},
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -18,7 +18,7 @@ body {font: 14px "DejaVu Sans", Verdana, sans-serif; color: #000; background: #f
 table {border-collapse: collapse; font-variant-numeric: tabular-nums}
 th, td {padding: .3em .8em; border-bottom: 1px solid #d9d9d9; text-align: left; vertical-align: top}
 th {position: sticky; top: 0; background: #fff; border-bottom: 2px solid #000; cursor: pointer}
-th {white-space: nowrap}
+th, td:first-child {white-space: nowrap}
 th[aria-sort=ascending]::after {content: " \\25b2"} th[aria-sort=descending]::after {content: " \\25bc"}
 th:focus-visible {outline: 2px solid #0072B2} .number {text-align: right} h2, figure {margin: 1.2em 0 .4em}
 img {height: 180px; margin-right: 4px} figcaption b {display: inline-block; min-width: 5em}

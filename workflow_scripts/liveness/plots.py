@@ -46,7 +46,7 @@ def detection_error_tradeoff(
     def deviate(rates: np.ndarray | float) -> np.ndarray:
         return norm.ppf(np.clip(rates, smallest, 0.95))
 
-    figure, axes = panels(width=7, height=5.5)
+    figure, axes = panels(width=7, height=5)
     ax = axes[0, 0]
     ticks = TICKS[(smallest <= TICKS) & (TICKS <= 0.95)]
     for axis in (ax.xaxis, ax.yaxis):
@@ -63,7 +63,6 @@ def detection_error_tradeoff(
         )
     _operating_points(ax, figures, deviate)
     ax.set(xlim=limits, ylim=limits, xlabel="APCER, attacks pooled (%)", ylabel="BPCER (%)")
-    ax.set_aspect("equal")
     figure.legend(loc="outside right upper")
     return figure
 
@@ -89,7 +88,7 @@ def receiver_operating_characteristic(
             )
         _operating_points(ax, figures, np.asarray, accepted=True)
         ax.set(
-            xlim=(-0.01 * right, right), ylim=(-0.01, 1.02), xlabel="attacks accepted (FPR = APCER)",
+            xlim=(-0.02 * right, 1.02 * right), ylim=(-0.01, 1.02), xlabel="attacks accepted (FPR = APCER)",
             ylabel="live videos accepted (TPR = 1 - BPCER)",
         )  # fmt: skip
     axes[0, 1].set_title("the left tenth")
@@ -195,7 +194,7 @@ def reliability(videos: pd.DataFrame, seed: int) -> Figure:
     above.set(
         ylabel="share of live videos", ylim=(-0.03, 1.03), title=f"expected calibration error {error:.3f}"
     )
-    above.legend(loc="upper left")
+    figure.legend(loc="outside lower center", ncols=3)
     edges = np.linspace(0, 1, metrics.BINS + 1)
     below.bar(
         edges[sizes.index], sizes, 1 / metrics.BINS, align="edge", facecolor=PALETTE[1], edgecolor="white"
