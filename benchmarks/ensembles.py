@@ -1,0 +1,167 @@
+"""What ensembles and soups are worth on the demo: EER and speed of two models on three folds each.
+
+Trains once, in a folder of its own; each method then trains and predicts nothing again. Held-out EERs are
+nested, as `snakemake evaluation` reports them. A soup here is one engine per model instead of three, the mean
+of their weights over folds: every training video trained some member, so its held-out EER does not exist, and
+its EER is that of test videos, whose people no fold has. The greedy soup chooses its members on one
+half of the test people and is judged on the other half, in turns. Takes about ten minutes on two quiet cores;
+ends with lines `name value`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from figures import ROOT, report
+
+sys.path.insert(0, str(ROOT / "workflow_scripts"))
+
+from liveness.comparison import videos_per_second
+from liveness.frames import Sampling, read_video
+from liveness.labels import read_labels
+from liveness.metrics import area_under_curve, equal_error_rate, error_curve
+from liveness.models import Checkpoint, load_checkpoint, save_checkpoint
+from liveness.preprocessing import model_input
+from liveness.soups import State, greedy_soup, uniform_soup
+from liveness.video import probe
+
+FOLDS = range(3)
+METHODS = ("mean", "optimised", "stacking")
+# small and short: what is compared are ways to combine, not models
+MODELS = {"lite0": 112, "lite0_small": 80}
+
+
+def snakemake(folder: Path, config: Mapping[str, Any], *targets: str) -> None:
+    (folder / "config.yaml").write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
+    command += ["--directory", str(folder), *targets, "--configfile", str(folder / "config.yaml")]
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def submission(folder: Path) -> pd.Series:
+    scores = pd.read_csv(folder / "results/submission.csv", dtype={"fname": str})
+    return scores.set_index("fname")["liveness_score"]
+
+
+class Kitchen:
+    """The members of one model's soups, and what a soup says of the test videos."""
+
+    def __init__(self, folder: Path, name: str, frames: Mapping[str, Sequence[np.ndarray]]) -> None:
+        paths = [folder / f"results/weights/{name}/{fold}.safetensors" for fold in FOLDS]
+        self.checkpoint: Checkpoint = load_checkpoint(paths[0])
+        self.members: list[State] = [load_checkpoint(path).module.state_dict() for path in paths]
+        self.inputs = {
+            fname: torch.from_numpy(
+                np.stack([model_input(image, self.checkpoint.image_size) for image in images])
+            )
+            for fname, images in frames.items()
+        }
+
+    @torch.inference_mode()
+    def scores(self, state: State) -> pd.Series:
+        """Mean probability of live by fname, in PyTorch."""
+        self.checkpoint.module.load_state_dict(state)
+        mean, std = (torch.tensor(v)[:, None, None] for v in (self.checkpoint.mean, self.checkpoint.std))
+        return pd.Series(
+            {
+                fname: float(
+                    self.checkpoint.module((pixels.permute(0, 3, 1, 2) / 255 - mean) / std)
+                    .softmax(dim=1)[:, 1]
+                    .mean()
+                )
+                for fname, pixels in self.inputs.items()
+            }
+        )
+
+    def greedy(self, answers: pd.Series, chosen_on: pd.Index, judged_on: pd.Index) -> tuple[pd.Series, int]:
+        """What the soup that is best on some videos says of the others, and how many members it has."""
+
+        def judge(state: State) -> float:
+            scores = self.scores(state).loc[chosen_on]
+            # an EER of few videos hardly moves
+            return float(area_under_curve(error_curve(answers.loc[chosen_on], scores)))
+
+        soup, chosen = greedy_soup(self.members, judge)
+        return self.scores(soup).loc[judged_on], len(chosen)
+
+
+def halves(answers: pd.DataFrame) -> list[pd.Index]:
+    """The test videos in two parts that share nobody, both classes in each."""
+    people = answers["group"] if "group" in answers else pd.Series(answers.index, answers.index)
+    live = answers["liveness_score"].groupby(people).mean().sort_values(kind="stable")
+    second = people.isin(live.index[1::2])
+    return [answers.index[~second], answers.index[second]]
+
+
+def measure(folder: Path) -> dict[str, float]:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config["folds"]["count"] = len(FOLDS)
+    config["training"]["epochs"] = 4
+    config["models"] = {
+        name: config["models"]["lite0"] | {"image_size": size} for name, size in MODELS.items()
+    }
+    figures: dict[str, float] = {}
+    for method in METHODS:
+        snakemake(folder, config | {"ensemble": {"method": method}}, "submission", "evaluation")
+        answers = read_labels(folder / "demo/test/answers.csv").set_index("fname")
+        truth, scores = answers["liveness_score"], submission(folder)
+        metrics = json.loads((folder / "results/metrics.json").read_text(encoding="utf-8"))
+        figures[f"ensembles.{method}.held_out_eer"] = metrics["blend"]["eer"]
+        figures[f"ensembles.{method}.test_eer"] = equal_error_rate(truth.loc[scores.index], scores)
+    figures["ensembles.engines.videos_per_second"] = videos_per_second(folder / "results") or float("nan")
+
+    videos = folder / "demo/test/videos"
+    window = tuple(config["frames"]["window"])
+    sampling = Sampling(config["frames"]["count"], window, config["frames"]["short_side"])
+    frames = {
+        fname: read_video(videos / fname, probe(videos / fname).duration, sampling)[0]
+        for fname in truth.index
+    }
+    models, greedy = {}, []
+    for name, model in config["models"].items():
+        kitchen = Kitchen(folder, name, frames)
+        one, other = halves(answers)
+        parts = [kitchen.greedy(truth, one, other), kitchen.greedy(truth, other, one)]
+        greedy.append(pd.concat([scores for scores, _ in parts]))
+        figures[f"ensembles.soup_greedy.{name}.members"] = sum(count for _, count in parts) / 2
+        kitchen.checkpoint.module.load_state_dict(uniform_soup(kitchen.members))
+        path = folder / f"{name}_soup.safetensors"
+        save_checkpoint(kitchen.checkpoint, path)
+        models[name] = model | {"folds": [0], "weights": {0: str(path)}}
+    figures["ensembles.soup_greedy.test_eer"] = equal_error_rate(
+        truth.loc[greedy[0].index], sum(part.loc[greedy[0].index] for part in greedy)
+    )
+    soups = folder / "soups"
+    soups.mkdir(exist_ok=True)
+    snakemake(soups, config | {"data": {"test": {"videos": str(videos)}}, "models": models}, "submission")
+    scores = submission(soups)
+    figures["ensembles.soup_uniform.test_eer"] = equal_error_rate(truth.loc[scores.index], scores)
+    figures["ensembles.soup.videos_per_second"] = videos_per_second(soups / "results") or float("nan")
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, help="where to run and keep the files (default: a temporary one)"
+    )
+    arguments = parser.parse_args()
+    if arguments.folder:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        report(lambda: measure(arguments.folder.absolute()))
+        return
+    with tempfile.TemporaryDirectory(prefix="ensembles-") as folder:
+        report(lambda: measure(Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
