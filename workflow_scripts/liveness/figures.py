@@ -5,7 +5,6 @@ Lines differ in colour, dashes and marker at once (`line_style`), filled areas i
 (`fill_style`).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ GREY = "#767676"
 # the classes, wherever they are shown
 LIVE, SPOOF = "#0072B2", "#E69F00"
 
-STYLE: Mapping[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     **{

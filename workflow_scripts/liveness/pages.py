@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,7 +107,7 @@ def _image(frame: np.ndarray, title: str) -> str:
     return f'<img alt="{escape(title)}" src="data:image/jpeg;base64,{data}">'
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

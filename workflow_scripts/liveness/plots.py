@@ -145,7 +145,7 @@ def score_histograms(videos: pd.DataFrame) -> Figure:
     spoof = videos["liveness_score"] == 0
     parts = {"live": videos[~spoof]}
     for name, attacks in videos[spoof].groupby("attack", sort=True):
-        parts[f"spoof: {name}" if name else "spoof"] = attacks
+        parts[f"spoof: {name!s}" if name else "spoof"] = attacks
     figure, axes = panels(rows=len(parts), width=7, height=max(1.1, 3 / len(parts)), sharex=True)
     thresholds = videos["threshold"].dropna().unique()
     for ax, (name, part) in zip(axes[:, 0], parts.items(), strict=True):
@@ -239,10 +239,15 @@ def learning_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
     for number, (fold, history) in enumerate(sorted(histories.items())):
         style, epochs = line_style(number), history["epoch"] + 1
         loss.plot(epochs, history["train_loss"], **style, alpha=0.45, linewidth=1)
-        kept = history["val_loss"].idxmin()
+        kept = int(history["val_loss"].to_numpy().argmin())
         for ax, column in ((loss, "val_loss"), (auc, "val_auc"), (rate, "lr")):
             ax.plot(epochs, history[column], **style, label=f"fold {fold}")
-            ax.plot(epochs[kept], history[column][kept], MARKERS[number % len(MARKERS)], color=style["color"])
+            ax.plot(
+                epochs.iloc[kept],
+                history[column].iloc[kept],
+                MARKERS[number % len(MARKERS)],
+                color=style["color"],
+            )
     loss.set(title="log loss (thin: training)", ylim=(0, None))
     auc.set(title="AUC of held-out frames")
     rate.set(title="learning rate", ylim=(0, None))
