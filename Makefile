@@ -6,7 +6,7 @@ CORES ?= all
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo test test-fast lint format lock clean
+.PHONY: FORCE environment help setup demo report browser test test-fast lint format lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +32,13 @@ setup: .venv/installed  ## set up .venv from the hashed lock
 demo: .venv/installed  ## make the demo videos, train, compile, score: ends in results/submission.csv
 	@$(BIN)/snakemake --cores $(CORES)
 	@sed -n 's/.*INFO held-out/held-out/p' results/logs/evaluate.log
+
+report: .venv/installed  ## bind figures and tables of the run into results/report.html
+	@$(BIN)/snakemake --cores $(CORES) report
+	@$(BIN)/snakemake --cores $(CORES) report --report results/report.html
+
+browser:  ## install Chromium (Debian, as root), in which the report is tested
+	apt-get update && apt-get install --yes chromium chromium-driver
 
 test: .venv/installed  ## all tests
 	$(BIN)/pytest -n auto --dist loadgroup

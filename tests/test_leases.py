@@ -1,5 +1,6 @@
 """GPU leases between real processes, on GPUs that are names only: locks need no device."""
 
+import ast
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from liveness import leases
+from running import ROOT
 
 GPUS = ["a", "b", "c", "d"]
 HEAD = """
@@ -146,6 +148,21 @@ def test_lock_files_are_for_all_users_of_the_machine(jobs: Jobs) -> None:
     folder = jobs.folder / "locks"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
+
+
+def test_nothing_that_scripts_import_asks_cuda_for_its_devices() -> None:
+    """CUDA reads CUDA_VISIBLE_DEVICES when it is first asked: after that a lease would come too late."""
+    imports = [
+        ast.unparse(node)
+        for script in ("extract", "train", "compile", "predict", "score")
+        for node in ast.parse((ROOT / f"workflow_scripts/{script}.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    asked = "import os, torch\ndef asked(*_): os._exit(1)\ntorch._C._cuda_getDeviceCount = asked\n"
+    program = asked + "\n".join([*imports, "import liveness.engines.torch_engine", "print('imported')"])
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "imported\n"
+    )
 
 
 # pools

@@ -110,6 +110,7 @@ MODULES: dict[str, set[str]] = {
     "engines/opening": COMPILED,
     "configuration": set(),
     "sources": set(),
+    "leases": set(),
 }
 
 
@@ -138,6 +139,14 @@ def test_one_models_image_size_reruns_that_model_only(moved: Run) -> None:
     moved.configure(config)
     jobs = {"train": 2, "export": 2, "compile": 2, "predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
     assert moved.planned() == jobs
+
+
+def test_threads_and_gpus_rerun_nothing(moved: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved.configure(tiny_config())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    gpus = [f"{rule}:gpu=4" for rule in ("train", "compile", "predict", "score", "extract")]
+    assert moved.planned() == {}
+    assert moved.planned("--resources", "gpu=8", "--set-resources", *gpus, "--set-threads", "extract=2") == {}
 
 
 @pytest.fixture
