@@ -6,7 +6,7 @@ CORES ?= all
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo test test-fast lint format lock clean
+.PHONY: FORCE environment help setup demo report browser test test-fast lint format lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +32,14 @@ setup: .venv/installed  ## set up .venv from the hashed lock
 demo: .venv/installed  ## make the demo videos, train, compile, score: ends in results/submission.csv
 	@$(BIN)/snakemake --cores $(CORES)
 	@sed -n 's/.*INFO held-out/held-out/p' results/logs/evaluate.log
+
+report: .venv/installed  ## figures, tables and sheets of errors as one page: results/report.html
+	@$(BIN)/snakemake --cores $(CORES) report $(ARGS)
+	@$(BIN)/snakemake report --report results/report.html $(ARGS)
+
+browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu; as root)
+	@command -v chromium chromedriver > /dev/null \
+	  || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 
 test: .venv/installed  ## all tests
 	$(BIN)/pytest -n auto --dist loadgroup

@@ -5,7 +5,6 @@ Lines differ in colour, dashes and marker at once (`line_style`), filled areas i
 (`fill_style`).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ GREY = "#767676"
 # the classes, wherever they are shown
 LIVE, SPOOF = "#0072B2", "#E69F00"
 
-STYLE: Mapping[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     **{
@@ -58,7 +57,7 @@ STYLE: Mapping[str, Any] = {
 }
 
 # decorates a plot; what a figure is drawn with is set when its parts are made
-styled = matplotlib.rc_context(dict(STYLE))
+styled = matplotlib.rc_context(STYLE)
 
 
 def panels(
@@ -85,5 +84,5 @@ def fill_style(number: int) -> dict[str, Any]:
 
 def write_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, in the format that the suffix names; .svg brings its letters."""
-    with matplotlib.rc_context(dict(STYLE)), whole(path) as temporary:
+    with matplotlib.rc_context(STYLE), whole(path) as temporary:
         figure.savefig(temporary, metadata={"Date": None} if temporary.suffix == ".svg" else None)

@@ -107,6 +107,6 @@ def _image(frame: np.ndarray, title: str) -> str:
 
 
 def _text(value: object) -> str:
-    if pd.isna(value):
+    if value is None or value != value:  # nan
         return ""
     return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -76,7 +76,7 @@ def read_stages(paths: Iterable[str | Path]) -> pd.DataFrame:
     summed = table.groupby("stage", sort=False).agg(
         seconds=("seconds", "sum"), processes=("processes", "max")
     )
-    elapsed = summed.loc["all", "seconds"]
+    elapsed = float(summed["seconds"]["all"])
     summed["busy"] = summed["seconds"] / (elapsed * summed["processes"])
     alone = videos * summed["processes"] / summed["seconds"].where(summed["seconds"] > 0)
     summed["videos_per_s"] = alone.where(summed.index != "idle")
