@@ -33,12 +33,13 @@ demo: .venv/installed  ## make the demo videos, train, compile, score: ends in r
 	@$(BIN)/snakemake --cores $(CORES)
 	@sed -n 's/.*INFO held-out/held-out/p' results/logs/evaluate.log
 
-report: .venv/installed  ## bind figures and tables of the run into results/report.html
-	@$(BIN)/snakemake --cores $(CORES) report
-	@$(BIN)/snakemake --cores $(CORES) report --report results/report.html
+report: .venv/installed  ## figures, tables and sheets of errors as one page: results/report.html
+	@$(BIN)/snakemake --cores $(CORES) report $(ARGS)
+	@$(BIN)/snakemake report --report results/report.html $(ARGS)
 
-browser:  ## install Chromium (Debian, as root), in which the report is tested
-	apt-get update && apt-get install --yes chromium chromium-driver
+browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu; as root)
+	@command -v chromium chromedriver > /dev/null \
+	  || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 
 test: .venv/installed  ## all tests
 	$(BIN)/pytest -n auto --dist loadgroup

@@ -36,7 +36,7 @@ def report(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "plot", "plot_training", "plot_throughput", "present", "present_outputs", "review", "describe",
         "parity_report",
     }  # fmt: skip
-    run.snakemake("report", "--report", "results/report.html")
+    run.snakemake("report", "--report", str(run.folder / "results/report.html"))
     return run.folder / "results/report.html"
 
 

@@ -57,7 +57,7 @@ STYLE: Any = {
 }
 
 # decorates a plot; what a figure is drawn with is set when its parts are made
-styled = matplotlib.rc_context(dict(STYLE))
+styled = matplotlib.rc_context(STYLE)
 
 
 def panels(
@@ -84,5 +84,5 @@ def fill_style(number: int) -> dict[str, Any]:
 
 def write_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, in the format that the suffix names; .svg brings its letters."""
-    with matplotlib.rc_context(dict(STYLE)), whole(path) as temporary:
+    with matplotlib.rc_context(STYLE), whole(path) as temporary:
         figure.savefig(temporary, metadata={"Date": None} if temporary.suffix == ".svg" else None)

@@ -4,7 +4,6 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,7 +106,7 @@ def _image(frame: np.ndarray, title: str) -> str:
     return f'<img alt="{escape(title)}" src="data:image/jpeg;base64,{data}">'
 
 
-def _text(value: Any) -> str:
-    if pd.isna(value):
+def _text(value: object) -> str:
+    if value is None or value != value:  # nan
         return ""
     return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -144,8 +144,8 @@ def score_histograms(videos: pd.DataFrame) -> Figure:
     """Held-out scores of live videos and of each type of attack, with the thresholds that judged them."""
     spoof = videos["liveness_score"] == 0
     parts = {"live": videos[~spoof]}
-    for name, attacks in videos[spoof].groupby("attack", sort=True):
-        parts[f"spoof: {name!s}" if name else "spoof"] = attacks
+    for name in sorted(set(videos.loc[spoof, "attack"])):
+        parts[f"spoof: {name}" if name else "spoof"] = videos[spoof & (videos["attack"] == name)]
     figure, axes = panels(rows=len(parts), width=7, height=max(1.1, 3 / len(parts)), sharex=True)
     thresholds = videos["threshold"].dropna().unique()
     for ax, (name, part) in zip(axes[:, 0], parts.items(), strict=True):
@@ -239,15 +239,10 @@ def learning_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
     for number, (fold, history) in enumerate(sorted(histories.items())):
         style, epochs = line_style(number), history["epoch"] + 1
         loss.plot(epochs, history["train_loss"], **style, alpha=0.45, linewidth=1)
-        kept = int(history["val_loss"].to_numpy().argmin())
+        kept = int(history["val_loss"].argmin())
         for ax, column in ((loss, "val_loss"), (auc, "val_auc"), (rate, "lr")):
             ax.plot(epochs, history[column], **style, label=f"fold {fold}")
-            ax.plot(
-                epochs.iloc[kept],
-                history[column].iloc[kept],
-                MARKERS[number % len(MARKERS)],
-                color=style["color"],
-            )
+            ax.plot(epochs[kept], history[column][kept], MARKERS[number % len(MARKERS)], color=style["color"])
     loss.set(title="log loss (thin: training)", ylim=(0, None))
     auc.set(title="AUC of held-out frames")
     rate.set(title="learning rate", ylim=(0, None))

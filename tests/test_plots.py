@@ -1,0 +1,123 @@
+"""Figures from plain tables: what they draw, and that odd samples draw too."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from held_out_scores import make_folds, make_scores
+from liveness import metrics, plots
+from liveness.bands import bpcer_band, share_band
+from liveness.evaluation import figures
+from liveness.figures import write_figure
+from liveness.judgements import worst
+from liveness.pages import ROWS, Card, contact_sheet, page, sortable_table
+from liveness.scores import model_scores
+from liveness.throughput import read_stages, stage_table
+
+
+def sample(**changes: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Held-out videos and the scores of two models."""
+    folds = make_folds(videos=60)
+    models = model_scores(make_scores(folds, {"a": 2.0, "b": 1.0}, only={"b": [0, 1]}))
+    videos = folds.assign(score=models["a"], threshold=0.5, attack="", wrong=False)
+    return videos.assign(**changes), models
+
+
+PERFECT = {"score": lambda videos: videos["liveness_score"] * 0.9 + 0.05}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, PERFECT, {"threshold": np.nan}, {"group": "one"}, {"attack": "print"}, {"score": 0.5}],
+    ids=["usual", "perfect", "no threshold", "one group", "attacks", "all tied"],
+)
+def test_held_out_scores_draw(changes: dict[str, Any], tmp_path: Path) -> None:
+    videos, models = sample(**changes)
+    measured = figures(videos, seed=0)
+    drawn = [
+        plots.detection_error_tradeoff(videos, models, measured, seed=0),
+        plots.receiver_operating_characteristic(videos, models, measured, seed=0),
+        plots.score_histograms(videos),
+        plots.reliability(videos, seed=0),
+        plots.ensemble_comparison({"blend": measured, "a": measured}),
+    ]
+    for number, figure in enumerate(drawn):
+        write_figure(figure, tmp_path / f"{number}.svg")
+        assert "<svg" in (tmp_path / f"{number}.svg").read_text()[:1000]
+
+
+def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
+    videos, _ = sample()
+    for name in ("first", "second"):
+        write_figure(plots.score_histograms(videos), tmp_path / f"{name}.svg")
+    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+
+
+def test_a_band_is_that_of_the_rate_at_each_level() -> None:
+    videos, _ = sample()
+    measured = figures(videos, seed=3)
+    arguments = videos["liveness_score"].to_numpy(), videos["score"].to_numpy(), videos["group"]
+    band = bpcer_band(*arguments, np.array([0.1, 0.05]), seed=3)
+    assert band[0] == pytest.approx(measured["intervals"]["bpcer10"])
+    assert band[1] == pytest.approx(measured["intervals"]["bpcer20"])
+    shares = share_band(*arguments, seed=3)
+    assert shares.shape == (metrics.BINS, 2)
+    assert (shares[:, 0] <= shares[:, 1])[np.isfinite(shares[:, 0])].all()
+
+
+def test_stages_of_several_shards_add_up(tmp_path: Path) -> None:
+    for number, videos in enumerate((10, 30)):
+        seconds = {"decode": videos * 0.4, "preprocess": 0.0, "compute": videos * 0.1}
+        table = stage_table(seconds, elapsed=videos * 0.25, videos=videos, decoders=2)
+        table.to_csv(tmp_path / f"{number}.csv", index=False)
+    stages = read_stages([tmp_path / "0.csv", tmp_path / "1.csv"]).set_index("stage")
+    assert stages["videos_per_s"].drop(["preprocess", "idle"]).to_dict() == {
+        "decode": pytest.approx(5),
+        "compute": pytest.approx(10),
+        "all": pytest.approx(4),
+    }
+    assert stages.loc["decode", "busy"] == pytest.approx(0.8)
+    figure = plots.stage_throughput(stages.reset_index().assign(split="test"))
+    assert len(figure.axes) == 2
+
+
+def test_learning_curves_have_a_line_per_fold_and_mark_the_epoch_that_was_kept() -> None:
+    history = pd.DataFrame(
+        {"epoch": range(3), "lr": 0.1, "train_loss": 0.3, "val_loss": [0.4, 0.2, 0.3], "val_auc": 0.9}
+    )
+    loss = plots.learning_curves({0: history, 2: history}).axes[0]
+    marks = [line.get_xdata() for line in loss.lines if line.get_marker() != "None"]
+    assert [float(np.asarray(mark).item()) for mark in marks] == [2, 2]
+    assert {"fold 0", "fold 2"} <= {str(line.get_label()) for line in loss.lines}
+
+
+def test_the_worst_videos_are_the_wrong_ones_then_those_nearest_to_it() -> None:
+    videos = pd.DataFrame(
+        {
+            "liveness_score": [0, 0, 0, 1, 1],
+            "score": [0.6, 0.7, 0.9, 0.3, 0.2],
+            "wrong": [True, False, False] + [False] * 2,
+        },
+        index=list("abcde"),
+    )
+    assert worst(videos, label=0, count=2).index.tolist() == ["a", "c"]
+    assert worst(videos, label=1, count=5).index.tolist() == ["e", "d"]
+
+
+def test_a_table_escapes_what_it_holds_and_cuts_what_is_long() -> None:
+    frame = pd.DataFrame({"fname": ["<b>&.mp4", *map(str, range(ROWS))], "score": np.nan})
+    text = sortable_table(frame, "scores.csv")
+    assert "&lt;b&gt;&amp;.mp4" in text
+    assert "and 1 more: see scores.csv" in text
+    assert "nan" not in text
+    assert "There are none." in sortable_table(frame.head(0))
+
+
+def test_a_sheet_holds_its_frames_itself() -> None:
+    frames = [np.zeros((8, 6, 3), np.uint8)] * 2
+    text = page("Sheet", contact_sheet([Card('"a".mp4', "score 1", frames, wrong=True)]))
+    assert text.count("data:image/jpeg;base64,") == 2
+    assert "&quot;a&quot;.mp4" in text
