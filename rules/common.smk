@@ -89,7 +89,12 @@ STAGES = "results/scores/{split}/{shard}.stages.csv"
 PARITY = "results/parity.csv"
 DESCRIPTION = "results/data.md"
 CARD = "results/scorer.json"
-SCORED_FOLDER = f"results/scored/{Path(config.get('videos', 'videos')).name}.csv"
+# braces would be wildcards
+SCORED_FOLDER = re.sub(
+    "[{}]",
+    "_",
+    f"results/scored/{os.path.basename(os.path.abspath(config.get('videos', 'videos')))}.csv",
+)
 BLEND = "results/blend/blend.json"
 HELD_OUT = "results/blend/held_out.csv"
 SUBMISSION = "results/submission.csv"
@@ -120,13 +125,13 @@ def labels_digest(wildcards):
     Of wildcards alone, since Snakemake does not compare params that are made from input. Where the labels are
     yet to be made, or are no table, folds says so.
     """
-    unused = [] if config["folds"]["by"] == "attack" else ["attack"]
+    used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
     try:
         with open(
             DATA["train"]["labels"], newline="", encoding="utf-8-sig", errors="replace"
         ) as file:
             rows = sorted(
-                repr([(column, value) for column, value in row.items() if column not in unused])
+                repr([(column, row[column]) for column in used if column in row])
                 for row in csv.DictReader(file)
             )
     except (IsADirectoryError, csv.Error):
@@ -286,11 +291,27 @@ def folder_to_score(wildcards):
     return config["videos"]
 
 
+def state_of_engines(wildcards):
+    """Digest of what is known of the engines that are there, and of a fitted blend: no inputs either."""
+    paths = [
+        *all_engines(METADATA_SUFFIX),
+        *([BLEND] if Recipe(**config["ensemble"]).fitted else []),
+    ]
+    state = [Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
 def state_of_folder(wildcards):
     """Digest of names, sizes and times of all files of the folder to score: it is no input, since whoever
     makes it (the demo does) must not be asked to make it again.
     """
-    files = sorted(path for path in Path(folder_to_score(wildcards)).rglob("*") if path.is_file())
+    folder = folder_to_score(wildcards)
+    files = sorted(
+        path
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for path in (Path(parent, name) for name in names)
+        if path.is_file()
+    )
     state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 

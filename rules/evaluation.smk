@@ -81,6 +81,9 @@ rule stress:
         "results/benchmarks/stress/{degradation}/{shard}.tsv"
     conda:
         "../envs/engines.yaml"
+    threads: cores_for("predict", jobs=len(config["evaluation"]["degradations"]) * len(SHARDS))
+    resources:
+        gpu=gpus_for("predict"),
     params:
         videos=lambda wildcards: DATA["train"]["videos"],
         members=all_members(),

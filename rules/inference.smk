@@ -100,6 +100,7 @@ rule score:
     params:
         videos=folder_to_score,
         state=state_of_folder,
+        engines=state_of_engines,
         code=source_digest("score.py"),
     script:
         "../workflow_scripts/score.py"

@@ -18,15 +18,16 @@ hypothesis.settings.load_profile("shared")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let parallel workers (`pytest -n auto --dist loadgroup`) make each expensive fixture once.
 
-    What needs the finished run is one group, which starts first since it takes longest; every other file is a
-    group of its own.
+    What needs the finished run starts first since it takes longest, in two groups (two workers then make the
+    run, each its own, which takes less time than one worker for all); every other file is a group of its own.
     """
     gpu = Path("/dev/nvidiactl").exists()
     for item in items:
         if not gpu and item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="there is no NVIDIA GPU"))
         fixtures: list[str] = getattr(item, "fixturenames", [])
-        group = "finished run" if "finished" in fixtures else str(item.path)
+        half = "workflow" if item.path.name == "test_workflow.py" else "others"
+        group = f"finished run: {half}" if "finished" in fixtures else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", []))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from liveness.sources import WITHOUT_EFFECT, reached_modules
 from running import ROOT, Run, tiny_config
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
     "engine.parity.threshold": ({"engine": {"parity": {"threshold": 0.6}}}, COMPILED),
     "engine.parity.max_eer_change": ({"engine": {"parity": {"max_eer_change": 0.1}}}, COMPILED),
     "training.lr": ({"training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8, "lr": 0.01}}, TRAINED),
-    "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED),
+    "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED | {"publish"}),
     "folds.by": ({"folds": {"count": 2, "groups": "labels", "by": "attack"}}, FOLDED),
     "seed": ({"seed": 7}, FOLDED),
     "frames.snap_to_reference": (
@@ -92,6 +93,19 @@ MODULES: dict[str, set[str]] = {
     # captions and figures: nothing but the target `report` makes them
     **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes")},
     "soups": set(),
+    **{name: {"manifest"} | EXTRACTED for name in ("manifest", "video")},
+    **{name: {"manifest", "publish"} | EXTRACTED for name in ("errors", "log", "outputs")},
+    "labels": FOLDED,
+    "folds": FOLDED,
+    "failures": set(),
+    "judgements": set(),
+    **{
+        f"engines/{name}": COMPILED
+        for name in ("backends", "cuda", "metadata", "mixed_onnx", "openvino_engine", "tensorrt_engine")
+    },
+    "engines/torch_engine": COMPILED,
+    "engines/classifier": EXPORTED,
+    "engines/engine": EXPORTED,
     "engines/compiling": COMPILED,
     "engines/loading": SCORED,
     "engines/ensemble": SCORED,
@@ -159,10 +173,52 @@ def source(moved: Run, request: pytest.FixtureRequest) -> Iterator[Path]:
     path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize(("source", "rules"), MODULES.items(), indirect=["source"])
+# one module of each kind is really changed; of the others it is enough to know which scripts they reach
+EXAMPLES = {frozenset(rules): module for module, rules in MODULES.items()}
+
+
+@pytest.mark.parametrize(
+    ("source", "rules"), [(module, set(rules)) for rules, module in EXAMPLES.items()], indirect=["source"]
+)
 def test_library_module(moved: Run, source: Path, rules: set[str]) -> None:
     source.write_text(source.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
     assert set(moved.planned()) == rules
+
+
+# what reruns with a rule of the target `all`, in this configuration
+FOLLOWING = {
+    "manifest": {"manifest"} | EXTRACTED,
+    "extract": EXTRACTED,
+    "folds": FOLDED,
+    "train": TRAINED,
+    "export": EXPORTED,
+    "compile": COMPILED,
+    "predict": SCORED,
+    "blend": {"blend", "evaluate"},
+    "evaluate": {"evaluate"},
+    "submit": {"submit"},
+    "publish": {"publish"},
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_reaches_the_scripts_of_its_rules(module: str) -> None:
+    folder = ROOT / "workflow_scripts"
+    path = folder / "liveness" / f"{module}.py"
+    assert path.is_file()
+    reached = [
+        rules
+        for rule, rules in FOLLOWING.items()
+        if path.name not in WITHOUT_EFFECT
+        and path in reached_modules(folder / f"{rule}.py", folder / "liveness")
+    ]
+    assert set().union(*reached) == MODULES[module]
+
+
+def test_no_module_is_missing_from_the_table() -> None:
+    library = ROOT / "workflow_scripts/liveness"
+    modules = {path.relative_to(library).with_suffix("").as_posix() for path in library.rglob("*.py")}
+    assert {name for name in modules if not name.endswith("__init__")} == set(MODULES)
 
 
 @pytest.mark.parametrize("source", ["preprocessing", "engines/graph"], indirect=True)

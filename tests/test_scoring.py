@@ -39,7 +39,7 @@ def test_every_row_of_the_submission_has_its_time(finished: Run) -> None:
 def test_every_shard_says_where_its_time_went(finished: Run) -> None:
     stages = pd.read_csv(finished.folder / "results/scores/test/0.stages.csv").set_index("stage")
     assert stages.index.tolist() == ["decode", "preprocess", "compute", "idle", "all"]
-    assert stages["seconds"].drop("idle").gt(0).all()
+    assert stages["seconds"].drop(["idle", "preprocess"]).gt(0).all()
     log = (finished.folder / "results/logs/predict/test/0.log").read_text(encoding="utf-8")
     assert "videos_per_s" in log
 

@@ -285,6 +285,13 @@ def test_decoding_on_a_gpu_that_is_not_there(clips: Path, tmp_path: Path) -> Non
         read_frames(tmp_path / "broken.mp4", [0.0], nvdec=True)
 
 
+def test_a_gpus_layout_of_planes_gives_the_same_colours(clips: Path) -> None:
+    with av.open(str(clips / "h264.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert frame.format.name == "yuv420p"
+    assert (video._upright_rgb(frame.reformat(format="nv12")) == video._upright_rgb(frame)).all()
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("snap", [False, True])

@@ -151,7 +151,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert finished.planned("-f", "results/scores/test/0.parquet") == {"predict": 1}
     assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
-    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4}
+    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4, "publish": 1}
     fresh = Run(tmp_path, tiny_config())
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
@@ -284,7 +284,7 @@ def test_a_fitted_blend_is_what_the_submission_gets(finished: Run, tmp_path: Pat
             ensemble={"method": "stacking", "calibration": "temperature"}, evaluation={"frame_level": True}
         )
     )
-    assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1}
+    assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1, "publish": 1}
     blend = read_blend(run.folder / "results/blend/blend.json")
     expected = blend(read_video_scores(sorted(run.folder.glob("results/scores/test/*.parquet")), "mean"))
     submission = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
@@ -388,7 +388,7 @@ def test_supplied_weights_plan_no_training(finished: Run, tmp_path: Path) -> Non
 
     del config["data"]["train"]
     with_labels.configure(config)
-    assert with_labels.planned() == planned | {"manifest": 1}
+    assert with_labels.planned() == planned | {"manifest": 1, "publish": 1}
 
 
 # incremental data: these really run, since a dry run overstates what follows a checkpoint
@@ -410,7 +410,7 @@ def test_an_unreadable_video_gets_the_fallback_and_a_line(finished: Run, tmp_pat
     output = run.snakemake(fails=True)
     assert "1 of 5 videos cannot be read, more than inference.max_unreadable (10%) allows" in output
     run.configure(tiny_config(inference={"max_unreadable": 0.2, "fallback_score": 0.25}))
-    assert finished_jobs(run.snakemake()) == {"submit": 1}
+    assert finished_jobs(run.snakemake()) == {"submit": 1, "publish": 1}
     scores = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
     assert scores["broken.mp4"] == 0.25
     assert pd.read_csv(run.folder / "results/unreadable.csv")["fname"].tolist() == ["broken.mp4"]

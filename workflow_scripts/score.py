@@ -7,8 +7,13 @@ from liveness.scorer import Scorer
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
-batch_size = snakemake.config["inference"]["batch_size"]
-with Scorer(snakemake.input.card, batch_size=batch_size, threads=snakemake.threads) as scorer:
+config = snakemake.config
+with Scorer(
+    snakemake.input.card,
+    batch_size=config["inference"]["batch_size"],
+    threads=snakemake.threads,
+    nvdec=config["frames"]["nvdec"],
+) as scorer:
     table = scorer.score_folder(snakemake.params.videos, progress=True)
 with whole(snakemake.output[0]) as path:
     table.to_csv(path, index=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from liveness.degradation import degraded
 from liveness.frames import Sampling
 from liveness.labels import read_folds
+from liveness.leases import lease
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole
@@ -14,6 +15,7 @@ from liveness.preprocessing import views
 from liveness.shard import score_shard, videos_of
 
 start_log(snakemake.log[0])
+lease(snakemake.resources.gpu)
 params = snakemake.params
 sampling = Sampling(
     **params.frames | {"window": tuple(params.frames["window"])},

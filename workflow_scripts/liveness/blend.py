@@ -11,6 +11,7 @@ import pandas as pd
 
 from liveness.calibration import calibrate, fit_calibration
 from liveness.combination import Parameters, combine, fit_combination
+from liveness.errors import InputError
 from liveness.metrics import choose_threshold
 from liveness.recipe import FITTED, Recipe
 from liveness.scores import model_scores
@@ -37,7 +38,11 @@ def write_blend(blend: Blend, path: str | Path) -> None:
 
 
 def read_blend(path: str | Path) -> Blend:
-    return Blend(**json.loads(Path(path).read_text(encoding="utf-8")))
+    """Read what `write_blend` wrote. Raises InputError where it is missing."""
+    try:
+        return Blend(**json.loads(Path(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `snakemake evaluation` fits the blend.") from None
 
 
 def given_blend(recipe: Recipe) -> Blend:

@@ -178,6 +178,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"inference.frames is {config['inference']['frames']}; expected at most frames.count "
             f"({config['frames']['count']}), whose first frames it takes."
         )
+    if "blend" in config["models"]:
+        yield "models.blend: reports call the ensemble so; rename the model."
     count = config["folds"]["count"]
     for name, model in config["models"].items():
         for fold in sorted({*model["folds"], *model["weights"]}):

@@ -64,7 +64,7 @@ class Pipeline:
     and scores leave as soon as a batch is computed.
 
     `seconds` has the time spent by stage so far: decode and preprocess summed over the decoders, compute
-    while the engines had work, and what the ensemble itself counts.
+    while the engines had work.
     """
 
     def __init__(
@@ -116,10 +116,14 @@ class Pipeline:
         while running:
             yield self._collect(*running.popleft())
 
+    def scorable(self, videos: Iterable[Video]) -> list[Video]:
+        """The videos that some engine may score."""
+        folds = {None, *(member.fold for member in self._members)}
+        return [video for video in videos if video.fold in folds]
+
     def _decode(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Decoded]]:
-        scorable = (video for video in videos if self._engines(video.fold))
         ahead = self._workers.count + 2 * -(-self._batch_size // self._sampling.frames)
-        return decode(scorable, self._sampling, self._cuts, self._workers, ahead, self._degrade)
+        return decode(self.scorable(videos), self._sampling, self._cuts, self._workers, ahead, self._degrade)
 
     def _engines(self, fold: int | None) -> list[int]:
         """The engines that may score videos of a fold."""

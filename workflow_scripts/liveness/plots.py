@@ -100,8 +100,8 @@ def _curves(videos: pd.DataFrame, models: pd.DataFrame) -> dict[str, metrics.Err
     """The blend's, and each model's over the videos that it scored; a single model is the blend."""
     curves = {"blend": metrics.error_curve(videos["liveness_score"], videos["score"])}
     for name, scores in models.items() if models.shape[1] > 1 else ():
-        scores = scores.dropna()
-        labels = videos["liveness_score"].reindex(scores.index)
+        scores = scores.reindex(videos.index).dropna()
+        labels = videos["liveness_score"].loc[scores.index]
         if labels.nunique() == 2:
             curves[str(name)] = metrics.error_curve(labels, scores)
     return curves

@@ -41,13 +41,17 @@ class Scorer:
     file and the score is as the run has it: frames, views, aggregate, blend.
     """
 
-    def __init__(self, card: str | Path, *, batch_size: int = 32, threads: int | None = None) -> None:
+    def __init__(
+        self, card: str | Path, *, batch_size: int = 32, threads: int | None = None, nvdec: bool = False
+    ) -> None:
         """Open the engines that the card of a run (`results/scorer.json`) names.
 
         Args:
             card: the file that rule `publish` wrote.
             batch_size: frames per call of an engine; changes speed and memory, no score.
             threads: decoders, and CPU threads of the engines; None means all cores of this process.
+
+            nvdec: let an NVIDIA GPU decode; changes speed, no frame.
 
         Raises:
             InputError: the card is damaged, or an engine is missing or cannot be loaded.
@@ -74,7 +78,7 @@ class Scorer:
             )
             workers = stack.enter_context(Workers(threads))
             members = [Member(engine["model"], engine["fold"]) for engine in described["engines"]]
-            sampling = Sampling(**described["sampling"], window=window)
+            sampling = Sampling(**described["sampling"], window=window, nvdec=nvdec)
             self._pipeline = Pipeline(members, ensemble, look, sampling, workers, batch_size)
             self._stack = stack.pop_all()
 
@@ -150,8 +154,7 @@ def _read_card(path: Path) -> dict[str, Any]:
 
 
 def _inside(card: Path, name: str) -> Path:
-    """A file that the card names, which must lie below the card's folder."""
-    path = card.parent / name
-    if not path.resolve().is_relative_to(card.parent.resolve()):
+    """A file that the card names, which must lie below the card's folder (or below a link in there)."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"{card}: names {name}, which lies outside of its folder; it was tampered with.")
-    return path
+    return card.parent / name

@@ -48,17 +48,20 @@ def score_shard(
     `engines` are metadata files, one per member. `degrade` changes the decoded frames first. Returns what
     became of each video, and the table of stages (see `throughput.stage_table`).
     """
-    start = perf_counter()
     finished: list[Finished] = []
     with ExitStack() as stack:
         workers = stack.enter_context(Workers(threads))
         ensemble = stack.enter_context(open_ensemble(engines, views, batch_size=batch_size, threads=threads))
         pipeline = Pipeline(members, ensemble, views, sampling, workers, batch_size, degrade)
         writer = stack.enter_context(pq.ParquetWriter(output, SCORES))
-        progress = stack.enter_context(tqdm(total=len(videos), desc="scoring", unit="video"))
-        for scored in pipeline.score(videos):
+        scorable = pipeline.scorable(videos)
+        progress = stack.enter_context(tqdm(total=len(scorable), desc="scoring", unit="video"))
+        start = perf_counter()
+        for scored in pipeline.score(scorable):
             writer.write_table(scored.scores)
             finished += scored.finished
             progress.update(len(scored.finished))
-    stages = stage_table(pipeline.seconds, perf_counter() - start, len(videos), workers.count)
-    return finished, stages
+        elapsed = perf_counter() - start
+        # what a GPU's ensemble does itself, beside the engines
+        device = {f"device {stage}": s for stage, s in ensemble.seconds.items() if stage != "compute"}
+    return finished, stage_table(pipeline.seconds | device, elapsed, len(scorable), workers.count)

@@ -55,7 +55,8 @@ def stage_table(seconds: Mapping[str, float], elapsed: float, videos: int, decod
     """What each stage took of a run of `elapsed` seconds over `videos` videos.
 
     Columns: stage; seconds, summed over the processes that share it; processes; busy, the share of their
-    time; videos_per_s, what the stage would reach by itself: the slowest is the one to give more hardware.
+    time; videos_per_s, what the stage would reach by itself: the slowest is the one to give more hardware;
+    videos, the same in every row. What a GPU does beside the engines is called `device ...`.
     The row idle is the time that the engines waited for frames, the row all the whole run.
     """
     rows = []
@@ -63,8 +64,11 @@ def stage_table(seconds: Mapping[str, float], elapsed: float, videos: int, decod
     for stage, spent in (*seconds.items(), ("idle", idle), ("all", elapsed)):
         processes = decoders if stage in ("decode", "preprocess") else 1
         alone = videos * processes / spent if spent and stage != "idle" else None
-        rows.append((stage, round(spent, 3), processes, round(spent / (elapsed * processes), 3), alone))
-    return pd.DataFrame(rows, columns=["stage", "seconds", "processes", "busy", "videos_per_s"]).round(2)
+        busy = spent / max(elapsed * processes, 1e-9)
+        rows.append((stage, round(spent, 3), processes, round(busy, 2), alone and round(alone, 2), videos))
+    return pd.DataFrame(
+        rows, columns=["stage", "seconds", "processes", "busy", "videos_per_s", "videos"]
+    ).astype({"videos_per_s": float})
 
 
 def read_stages(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -72,11 +76,11 @@ def read_stages(paths: Iterable[str | Path]) -> pd.DataFrame:
     table = pd.concat([pd.read_csv(path) for path in paths])
     # "idle" has no rate of its own
     whole = table[table["stage"] == "all"]
-    videos = round(float((whole["videos_per_s"] * whole["seconds"]).sum()))
+    videos = int(whole["videos"].sum())
     summed = table.groupby("stage", sort=False).agg(
         seconds=("seconds", "sum"), processes=("processes", "max")
     )
-    elapsed = float(summed["seconds"]["all"])
+    elapsed = max(float(summed["seconds"]["all"]), 1e-9)
     summed["busy"] = summed["seconds"] / (elapsed * summed["processes"])
     alone = videos * summed["processes"] / summed["seconds"].where(summed["seconds"] > 0)
     summed["videos_per_s"] = alone.where(summed.index != "idle")

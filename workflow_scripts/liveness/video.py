@@ -77,7 +77,7 @@ def probe(path: str | Path) -> Probe:
     try:
         return _probe(path)
     except BAD_FILE as error:
-        return unreadable(getattr(error, "strerror", None) or str(error))
+        return unreadable(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def unreadable(problem: str) -> Probe:
@@ -102,7 +102,13 @@ def read_frames(
     Raises VideoError if not a single frame can be decoded, InputError if there is no GPU to decode.
     """
     if snap_to_reference or nvdec:
-        return _read_with_pyav(path, times, snap_to_reference, nvdec)
+        try:
+            return _read_with_pyav(path, times, snap_to_reference, nvdec)
+        except VideoError:
+            if not snap_to_reference:
+                raise
+            # no frame that others need may be left of a damaged file
+            return _read_with_pyav(path, times, nvdec=nvdec)
     try:
         return _read_with_decord(path, times)
     except DECORD_GAVE_UP:
@@ -178,7 +184,10 @@ def _read_with_pyav(
     for position in waiting:
         assert last is not None  # noqa: S101  (waiting is not empty, so the loop never broke)
         chosen[position] = last
-    images = {shown: _upright_rgb(frame) for shown, frame in chosen.values()}
+    try:
+        images = {shown: _upright_rgb(frame) for shown, frame in chosen.values()}
+    except BAD_FILE as error:
+        raise VideoError(f"{path}: its pixels cannot be converted ({error}); replace or remove it") from error
     return [Frame(shown, images[shown]) for shown, _ in (chosen[k] for k in range(len(times)))]
 
 
@@ -269,4 +278,7 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
 
 
 def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
+    if frame.format.name == "nv12":
+        # as GPUs lay planes out: sorted like a CPU decoder's first, or chroma would be interpolated otherwise
+        frame = frame.reformat(format="yuv420p")
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))
