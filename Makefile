@@ -6,7 +6,7 @@ CORES ?= all
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo report browser test test-fast lint format lock clean
+.PHONY: FORCE environment help setup demo report browser test test-thorough test-fast lint format lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,8 +41,11 @@ browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu;
 	@command -v chromium chromedriver > /dev/null \
 	  || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 
-test: .venv/installed  ## all tests
-	$(BIN)/pytest -n auto --dist loadgroup
+test: .venv/installed  ## the tests, but for long tables
+	$(BIN)/pytest -n auto --dist loadgroup -m "not thorough"
+
+test-thorough: .venv/installed  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
+	$(BIN)/pytest -n auto --dist loadgroup -m thorough
 
 test-fast: .venv/installed  ## the tests that run no job of the workflow
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"

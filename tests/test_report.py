@@ -16,6 +16,7 @@ from running import ROOT, Run
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.thorough,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no Chromium: make browser"),
 ]
 FLAGS = [

@@ -10,7 +10,7 @@ import pytest
 from liveness.sources import WITHOUT_EFFECT, reached_modules
 from running import ROOT, Run, tiny_config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 EVALUATED = {"submit", "blend", "evaluate"}
 SCORED = {"predict"} | EVALUATED

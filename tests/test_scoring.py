@@ -136,6 +136,7 @@ def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run
     assert not list((copied.folder / "results/scores/test").glob(".*"))
 
 
+@pytest.mark.thorough
 def test_back_ends_give_the_same_scores(finished: Run, tmp_path: Path) -> None:
     config = tiny_config()
     del config["data"]["train"]

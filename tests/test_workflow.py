@@ -228,6 +228,7 @@ CONVNEXT = [f"results/weights/convnext/{fold}.safetensors" for fold in (0, 1)]
 
 
 @pytest.mark.usefixtures("two_gpus")
+@pytest.mark.thorough
 def test_jobs_that_run_at_once_get_a_gpu_each(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     assert run.executed("-f", *CONVNEXT) == {"train": 2}
@@ -235,6 +236,7 @@ def test_jobs_that_run_at_once_get_a_gpu_each(finished: Run, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("two_gpus")
+@pytest.mark.thorough
 def test_a_job_that_a_cluster_sent_uses_the_gpus_that_it_assigned(
     finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +247,7 @@ def test_a_job_that_a_cluster_sent_uses_the_gpus_that_it_assigned(
 
 
 @pytest.mark.usefixtures("two_gpus")
+@pytest.mark.thorough
 def test_more_gpus_than_the_machine_has_is_a_sentence(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     output = run.snakemake("-f", CONVNEXT[0], "--set-resources", "train:gpu=3", fails=True)
@@ -308,6 +311,7 @@ def test_describe_tabulates_the_training_videos(finished: Run, tmp_path: Path) -
     assert "| size | 120 x 160 | 12 | 0.50 |" in text
 
 
+@pytest.mark.thorough
 def test_forecast_scores_damaged_videos_and_nothing_else_again(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     run.configure(tiny_config(evaluation={"degradations": ["blur", "fewer_frames"]}))
@@ -332,6 +336,7 @@ def test_forecast_scores_damaged_videos_and_nothing_else_again(finished: Run, tm
     assert run.planned("forecast") == {"forecast": 1}
 
 
+@pytest.mark.thorough
 def test_explain_shows_the_worst_mistakes_to_every_model(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     assert run.executed("explain") == {"explain": 1}

@@ -46,6 +46,7 @@ def test_half_precision_is_near_and_not_the_same(
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+@pytest.mark.thorough
 def test_a_compiled_network_gives_the_same(whole_convnext: Exported, tmp_path: Path) -> None:
     save_checkpoint(whole_convnext.checkpoint, tmp_path / "weights.safetensors")
     sample = whole_convnext.reference
