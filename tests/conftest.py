@@ -14,6 +14,13 @@ hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
 
+def _rank(item: pytest.Item) -> int:
+    """Training first, then what needs the finished run, then all others."""
+    if item.path.name == "test_training.py":
+        return 0
+    return 1 if "finished" in getattr(item, "fixturenames", []) else 2
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let parallel workers (`pytest -n auto --dist loadgroup`) make each expensive fixture once.
@@ -30,7 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = f"finished run: {half}" if "finished" in fixtures else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", []))
+        # training forks its loaders, which a process does not bear in which other tests left threads behind
+        items.sort(key=_rank)
 
 
 @pytest.fixture(scope="session", autouse=True)
