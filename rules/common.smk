@@ -106,7 +106,7 @@ wildcard_constraints:
     shard=r"\d+",
     model="|".join(map(re.escape, config["models"])),
     fold=r"\d+",
-    degradation="|".join(config["evaluation"]["degradations"]),
+    degradation=r"\w+",
 
 
 def source_digest(script):
@@ -253,7 +253,8 @@ def report_files(wildcards):
     files = [SUBMISSION, *rules.plot_throughput.output, *rules.present_outputs.output]
     if "train" in DATA:
         files += [METRICS, DESCRIPTION]
-        files += [*rules.plot.output, *rules.present.output, *rules.review.output]
+        drawn = (rules.plot, rules.plot_robustness, rules.present, rules.review, rules.doubt)
+        files += [path for rule in drawn for path in rule.output]
         models = config["models"].items()
         trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
         files += expand(rules.plot_training.output, model=trained)
@@ -273,7 +274,7 @@ def scorer_card(wildcards):
             {
                 "model": name,
                 "fold": fold,
-                "metadata": ENGINE.format(model=name, fold=fold) + ".json",
+                "metadata": ENGINE.format(model=name, fold=fold) + METADATA_SUFFIX,
             }
             for name, fold in all_members()
         ],

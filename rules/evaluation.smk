@@ -81,7 +81,7 @@ rule stress:
         "results/benchmarks/stress/{degradation}/{shard}.tsv"
     conda:
         "../envs/engines.yaml"
-    threads: cores_for("predict", jobs=len(config["evaluation"]["degradations"]) * len(SHARDS))
+    threads: cores_for("predict", jobs=len(SHARDS))
     resources:
         gpu=gpus_for("predict"),
     params:
@@ -123,37 +123,6 @@ rule forecast:
         "../workflow_scripts/forecast.py"
 
 
-rule explain:
-    input:
-        after_manifest("train"),
-        scores=expand(SCORES, split="train", shard=SHARDS),
-        held_out=HELD_OUT,
-        folds=FOLDS,
-        labels=lambda wildcards: DATA["train"]["labels"],
-        frames=expand(FRAMES, split="train", shard=SHARDS),
-        weights=all_weights(),
-    output:
-        mistakes="results/explanations/mistakes.csv",
-        sheets=expand("results/explanations/{model}.png", model=config["models"]),
-    log:
-        "results/logs/explain.log",
-    benchmark:
-        "results/benchmarks/explain.tsv"
-    conda:
-        "../envs/training.yaml"
-    params:
-        members=all_members(),
-        models={
-            name: {key: model[key] for key in ("architecture", "image_size")}
-            for name, model in config["models"].items()
-        },
-        # of each kind of mistake
-        shown=8,
-        code=source_digest("explain.py"),
-    script:
-        "../workflow_scripts/explain.py"
-
-
 rule doubt:
     input:
         after_manifest("train"),
@@ -163,7 +132,12 @@ rule doubt:
         frames=expand(FRAMES, split="train", shard=SHARDS),
     output:
         table="results/doubts.csv",
-        sheet="results/doubts.png",
+        sheet=report(
+            "results/report/labels.html",
+            caption="../report/labels.rst",
+            category="Data",
+            labels={"shows": "labels that are likely wrong"},
+        ),
     log:
         "results/logs/doubt.log",
     benchmark:
@@ -171,8 +145,6 @@ rule doubt:
     conda:
         "../envs/data.yaml"
     params:
-        # shown in the picture; the table has all
-        shown=30,
         code=source_digest("doubt.py"),
     script:
         "../workflow_scripts/doubt.py"

@@ -6,7 +6,7 @@ rule predict:
     input:
         after_manifest(PARITY_SPLIT),
         manifest=shard_manifest,
-        metadata=all_engines(".json"),
+        metadata=all_engines(METADATA_SUFFIX),
         engines=all_engines(PARITY_SUFFIX, *ENGINE_SUFFIXES[BACKEND]),
         folds=folds_of_training_videos,
     output:

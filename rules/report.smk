@@ -54,6 +54,28 @@ rule plot:
         "../workflow_scripts/plot.py"
 
 
+rule plot_robustness:
+    input:
+        robustness="results/robustness.csv",
+    output:
+        report(
+            "results/report/robustness.svg",
+            caption="../report/robustness.rst",
+            category="Robustness",
+            labels={"shows": "EER of damaged videos, attack types and folds"},
+        ),
+    log:
+        "results/logs/plot_robustness.log",
+    benchmark:
+        "results/benchmarks/plot_robustness.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("plot_robustness.py"),
+    script:
+        "../workflow_scripts/plot_robustness.py"
+
+
 rule plot_training:
     input:
         after_manifest("train"),
@@ -136,9 +158,9 @@ rule present:
             category="Data",
             labels={"shows": "balance and formats (tables)"},
         ),
-        doubts=report(
-            "results/report/doubts.html",
-            caption="../report/doubts.rst",
+        leakage=report(
+            "results/report/leakage.html",
+            caption="../report/leakage.rst",
             category="Data",
             labels={"shows": "near-duplicates and doubtful labels (table)"},
         ),
@@ -188,7 +210,9 @@ rule present_outputs:
 rule review:
     input:
         after_manifest("train"),
+        scores=expand(SCORES, split="train", shard=SHARDS),
         frames=expand(FRAMES, split="train", shard=SHARDS),
+        weights=all_weights(),
         folds=FOLDS,
         held_out=HELD_OUT,
         labels=lambda wildcards: DATA["train"]["labels"],
@@ -210,8 +234,13 @@ rule review:
     benchmark:
         "results/benchmarks/review.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/training.yaml"
     params:
+        members=all_members(),
+        models={
+            name: {key: model[key] for key in ("architecture", "image_size")}
+            for name, model in config["models"].items()
+        },
         code=source_digest("review.py"),
     script:
         "../workflow_scripts/review.py"

@@ -2,12 +2,17 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import pytest
+import yaml
+from filelock import FileLock
 
-from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, film, tiny_config
+from running import ROOT, SHARED, TEST_NAMES, TRAIN_NAMES, Run, film, tiny_config
+
+PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 
 # Processes share two cores here: a slow example says nothing.
 hypothesis.settings.register_profile("shared", deadline=None)
@@ -15,29 +20,28 @@ hypothesis.settings.load_profile("shared")
 
 
 def _rank(item: pytest.Item) -> int:
-    """Training first, then what needs the finished run, then all others."""
-    if item.path.name == "test_training.py":
+    """Where a file stands in the queue of the parallel workers.
+
+    One worker makes the finished run and goes on with the tests of the workflow, which take longest; another
+    one meanwhile does what needs no run.
+    """
+    if item.path.name in ("test_workflow.py", "test_report.py"):
         return 0
-    return 1 if "finished" in getattr(item, "fixturenames", []) else 2
+    if item.path.name == "test_training.py":
+        # it forks its loaders, which a process does not bear in which other tests left threads behind
+        return 1
+    return 3 if {"finished", "finished_real"} & set(getattr(item, "fixturenames", [])) else 2
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let parallel workers (`pytest -n auto --dist loadgroup`) make each expensive fixture once.
-
-    What needs the finished run starts first since it takes longest, in two groups (two workers then make the
-    run, each its own, which takes less time than one worker for all); every other file is a group of its own.
-    """
+    """Parallel workers (`pytest -n auto --dist loadgroup`) take whole files."""
     gpu = Path("/dev/nvidiactl").exists()
     for item in items:
         if not gpu and item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="there is no NVIDIA GPU"))
-        fixtures: list[str] = getattr(item, "fixturenames", [])
-        half = "workflow" if item.path.name == "test_workflow.py" else "others"
-        group = f"finished run: {half}" if "finished" in fixtures else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        # training forks its loaders, which a process does not bear in which other tests left threads behind
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    if PARALLEL:
         items.sort(key=_rank)
 
 
@@ -47,22 +51,52 @@ def _one_library_path() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow_scripts"), str(ROOT / "tests")])
 
 
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker to need it makes, and that all of them then read."""
+    base = factory.getbasetemp().parent if PARALLEL else factory.getbasetemp()
+    folder = base / name
+    with FileLock(base / f"{name}.lock"):
+        if not folder.is_dir():
+            draft = base / f"{name}.draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+            make(draft)
+            draft.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """train/ with labels.csv (groups of two videos) and test/, in a folder to copy from."""
-    folder = tmp_path_factory.mktemp("dataset")
-    film(folder / "train", TRAIN_NAMES, seed=0)
-    film(folder / "test", TEST_NAMES, seed=1)
-    rows = [f'"{name}",{number % 2},person{number // 2}' for number, name in enumerate(TRAIN_NAMES)]
-    (folder / "labels.csv").write_text("\n".join(["fname,liveness_score,group", *rows]), encoding="utf-8")
-    return folder
+
+    def make(folder: Path) -> None:
+        film(folder / "train", TRAIN_NAMES, seed=0)
+        film(folder / "test", TEST_NAMES, seed=1)
+        rows = [f'"{name}",{number % 2},person{number // 2}' for number, name in enumerate(TRAIN_NAMES)]
+        (folder / "labels.csv").write_text("\n".join(["fname,liveness_score,group", *rows]), encoding="utf-8")
+
+    return _made_once(tmp_path_factory, "dataset", make)
 
 
 @pytest.fixture(scope="session")
 def finished(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The whole chain, run once; tests that change anything work on a copy."""
-    folder = tmp_path_factory.mktemp("finished")
-    shutil.copytree(dataset, folder, dirs_exist_ok=True)
-    run = Run(folder, tiny_config())
-    run.snakemake()
-    return run
+
+    def make(folder: Path) -> None:
+        shutil.copytree(dataset, folder, dirs_exist_ok=True)
+        Run(folder, tiny_config()).snakemake()
+
+    return Run(_made_once(tmp_path_factory, "finished", make), tiny_config())
+
+
+@pytest.fixture(scope="session")
+def finished_real(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same on real videos, where they are present: the small configuration with little training."""
+    real = SHARED / "real"
+    if not real.is_dir():
+        pytest.skip("the real videos are not here")
+    config = yaml.safe_load((ROOT / "configs/small.yaml").read_text(encoding="utf-8"))
+    config |= {"data_root": str(real), "frames": {"count": 3, "short_side": 192}, "folds": {"count": 2}}
+    config["training"]["epochs"] = 2
+    folder = _made_once(tmp_path_factory, "finished_real", lambda draft: Run(draft, config).snakemake())
+    return Run(folder, config)

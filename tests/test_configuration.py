@@ -77,6 +77,11 @@ def test_completing_twice_changes_nothing() -> None:
     assert complete(once, SCHEMA) == once
 
 
+@pytest.mark.parametrize("precision", ["auto", "fp32", "mixed", "bf16", "fp16", "int8"])
+def test_engines_have_more_precisions_than_training(precision: str) -> None:
+    assert complete(changed("engine.precision", precision), SCHEMA)["engine"]["precision"] == precision
+
+
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
@@ -122,7 +127,11 @@ def test_completing_twice_changes_nothing() -> None:
             "attacks",
             "folds.by is 'attacks'; expected one of group, attack (did you mean attack?).",
         ),
-        ("evaluation.degradations", [], "evaluation.degradations is empty; expected at least one entry."),
+        (
+            "training.precision",
+            "int8",
+            "training.precision is 'int8'; expected one of auto, fp32, bf16, fp16.",
+        ),
         ("data", None, "data is None; expected a mapping."),
         ("shards", "two", "shards is 'two'; expected an integer."),
         ("shards", True, "shards is True; expected an integer."),

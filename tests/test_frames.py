@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from clips import number, numbered, write_clip
 from liveness.frames import FrameStore, Sampling, decode_jpeg, encode_jpeg, extract, read_video
 from liveness.manifest import build_manifest, read_manifest
-from liveness.preprocessing import model_input, sample_times
+from liveness.preprocessing import sample_times
 
 COUNT, WINDOW = 3, (0.2, 1.0)
 SAMPLING = Sampling(COUNT, WINDOW, short_side=48)
@@ -127,15 +127,6 @@ def test_a_store_goes_to_other_processes(shards: list[Path], method: str) -> Non
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert pool.apply(sums, (store,)) == sums(store)
     assert len(pickle.dumps(store)) < 1000
-
-
-def test_a_sample_is_spread_over_the_store(shards: list[Path]) -> None:
-    store = FrameStore(shards)
-    sample = store.sample(count=4, size=32)
-    assert sample.shape == (4, 32, 32, 3)
-    assert (sample[0] == model_input(store.image(0), 32)).all()
-    assert (sample[-1] == model_input(store.image(26), 32)).all()
-    assert len(store.sample(count=99, size=32)) == 27
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), colour=st.tuples(*[st.integers(0, 255)] * 3))

@@ -1,31 +1,45 @@
 """Which held-out videos the blend is most wrong about, and which of their frames."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from liveness.mistakes import telling_frames, worst_mistakes
+from liveness.mistakes import about, judged, telling_frames, worst
 
-VIDEOS = pd.DataFrame(
-    {
-        "score": [0.9, 0.6, 0.4, 0.1, 0.3, 0.5],
-        "threshold": [0.5, 0.5, 0.5, 0.5, 0.2, 0.5],
-        "liveness_score": [0, 0, 1, 1, 1, 0],
-    },
+FOLDS = pd.DataFrame(
+    {"liveness_score": [0, 0, 1, 1, 1, 0], "attack": ["print", "", "", "", "", ""], "group": list("abcdef")},
     index=pd.Index(["far", "near", "low", "lower", "right", "exact"], name="fname"),
 )
+HELD_OUT = pd.DataFrame(
+    {
+        "fold": 0,
+        "score": [0.9, 0.6, 0.4, 0.1, 0.3, 0.5],
+        "threshold": [0.5, 0.5, 0.5, 0.5, 0.2, 0.5],
+    },
+    index=FOLDS.index,
+)
+VIDEOS = judged(HELD_OUT, FOLDS)
 
 
-def test_false_accepts_then_false_rejects_the_worst_first() -> None:
-    found = worst_mistakes(VIDEOS, 8)
-    assert found["mistake"].to_dict() == {
+def test_verdicts_and_margins_are_by_the_threshold_of_the_videos_own_fold() -> None:
+    assert VIDEOS["verdict"].to_dict() == {
         "far": "false accept", "near": "false accept", "exact": "false accept",
-        "lower": "false reject", "low": "false reject",
+        "lower": "false reject", "low": "false reject", "right": "right",
     }  # fmt: skip
-    assert list(found.index) == ["far", "near", "exact", "lower", "low"]
-    assert list(worst_mistakes(VIDEOS, 1).index) == ["far", "lower"]
+    assert VIDEOS["margin"].to_dict() == pytest.approx(
+        {"far": 0.4, "near": 0.1, "exact": 0.0, "lower": -0.4, "low": -0.1, "right": 0.1}
+    )
 
 
-def test_without_a_threshold_there_is_no_mistake() -> None:
-    assert worst_mistakes(VIDEOS.assign(threshold=float("nan")), 8).empty
+def test_the_worst_come_first() -> None:
+    assert list(worst(VIDEOS, 0, 8).index) == ["far", "near", "exact"]
+    assert list(worst(VIDEOS, 1, 2).index) == ["lower", "low"]
+
+
+def test_without_a_threshold_there_is_no_verdict_but_an_order() -> None:
+    videos = judged(HELD_OUT.assign(threshold=np.nan), FOLDS)
+    assert set(videos["verdict"]) == {""}
+    assert list(worst(videos, 1, 3).index) == ["lower", "right", "low"]
 
 
 def test_the_frame_that_speaks_most_for_the_wrong_decision() -> None:
@@ -39,6 +53,11 @@ def test_the_frame_that_speaks_most_for_the_wrong_decision() -> None:
         ],
         columns=["fname", "fold", "index", "score"],
     )
-    found = telling_frames(frames, worst_mistakes(VIDEOS, 8))
+    found = telling_frames(frames, {"far": 0, "near": 0, "lower": 1})
     assert list(found.itertuples(name=None)) == [("far", 1, 2, 0.95), ("lower", 0, 1, 0.1)]
-    assert telling_frames(frames[:0], worst_mistakes(VIDEOS, 8)).empty
+    assert telling_frames(frames[:0], {"far": 0}).empty
+
+
+def test_what_is_known_is_said() -> None:
+    assert about(VIDEOS.loc["far"]) == "score 0.900 (threshold 0.500); attack print, group a, fold 0"
+    assert about(VIDEOS.loc["near"]) == "score 0.600 (threshold 0.500); group b, fold 0"

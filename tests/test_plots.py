@@ -12,7 +12,6 @@ from liveness import metrics, plots
 from liveness.bands import bpcer_band, share_band
 from liveness.evaluation import figures
 from liveness.figures import write_figure
-from liveness.judgements import worst
 from liveness.pages import ROWS, Card, contact_sheet, page, sortable_table
 from liveness.scores import model_scores
 from liveness.throughput import read_stages, stage_table
@@ -22,7 +21,7 @@ def sample(**changes: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Held-out videos and the scores of two models."""
     folds = make_folds(videos=60)
     models = model_scores(make_scores(folds, {"a": 2.0, "b": 1.0}, only={"b": [0, 1]}))
-    videos = folds.assign(score=models["a"], threshold=0.5, attack="", wrong=False)
+    videos = folds.assign(score=models["a"], threshold=0.5, attack="")
     return videos.assign(**changes), models
 
 
@@ -94,19 +93,6 @@ def test_learning_curves_have_a_line_per_fold_and_mark_the_epoch_that_was_kept()
     assert {"fold 0", "fold 2"} <= {str(line.get_label()) for line in loss.lines}
 
 
-def test_the_worst_videos_are_the_wrong_ones_then_those_nearest_to_it() -> None:
-    videos = pd.DataFrame(
-        {
-            "liveness_score": [0, 0, 0, 1, 1],
-            "score": [0.6, 0.7, 0.9, 0.3, 0.2],
-            "wrong": [True, False, False] + [False] * 2,
-        },
-        index=list("abcde"),
-    )
-    assert worst(videos, label=0, count=2).index.tolist() == ["a", "c"]
-    assert worst(videos, label=1, count=5).index.tolist() == ["e", "d"]
-
-
 def test_a_table_escapes_what_it_holds_and_cuts_what_is_long() -> None:
     frame = pd.DataFrame({"fname": ["<b>&.mp4", *map(str, range(ROWS))], "score": np.nan})
     text = sortable_table(frame, "scores.csv")
@@ -117,7 +103,26 @@ def test_a_table_escapes_what_it_holds_and_cuts_what_is_long() -> None:
 
 
 def test_a_sheet_holds_its_frames_itself() -> None:
-    frames = [np.zeros((8, 6, 3), np.uint8)] * 2
-    text = page("Sheet", contact_sheet([Card('"a".mp4', "score 1", frames, wrong=True)]))
+    pictures = {caption: np.zeros((8, 6, 3), np.uint8) for caption in ("frame 0", "<b>")}
+    text = page("Sheet", contact_sheet([Card('"a".mp4', "score 1", pictures, "false accept")]))
     assert text.count("data:image/jpeg;base64,") == 2
     assert "&quot;a&quot;.mp4" in text
+    assert "<small>&lt;b&gt;</small>" in text
+    assert "There are none." in contact_sheet([])
+
+
+def test_robustness_has_a_bar_and_an_interval_per_row() -> None:
+    table = pd.DataFrame(
+        {
+            "kind": ["plain", "degradation", "degradation", "attack", "fold"],
+            "name": ["plain", "blur", "crop", "$re$play", "0"],
+            "eer": [0.1, 0.2, 0.3, 0.1, 0.05],
+            "eer_low": [0.0, 0.1, 0.2, np.nan, 0.0],
+            "eer_high": [0.2, 0.3, 0.4, np.nan, 0.1],
+        }
+    )
+    axes = plots.robustness_bars(table).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == table["eer"].tolist()
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "as filmed", "damaged: blur", "damaged: crop", "attack: $re$play", "fold 0",
+    ]  # fmt: skip

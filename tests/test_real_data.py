@@ -7,29 +7,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from liveness.frames import Sampling, read_video
 from liveness.manifest import read_manifest
-from running import ROOT, SHARED, Run, tiny_config
+from running import SHARED, Run, tiny_config
 
 pytestmark = pytest.mark.slow
 REAL, EDGE = SHARED / "real", SHARED / "edge"
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are not here")
-def test_real_videos_give_the_rows_that_were_asked_for(tmp_path: Path) -> None:
-    config = yaml.safe_load((ROOT / "configs/small.yaml").read_text(encoding="utf-8"))
-    quick = ["frames={count: 3, short_side: 192}", "folds={count: 2}", "training={epochs: 2}"]
-    run = Run(tmp_path, config)
-    run.snakemake("--config", f"data_root={REAL}", *quick)
-    submission = pd.read_csv(tmp_path / "results/submission.csv", dtype={"fname": str})
+def test_real_videos_give_the_rows_that_were_asked_for(finished_real: Run) -> None:
+    results = finished_real.folder / "results"
+    submission = pd.read_csv(results / "submission.csv", dtype={"fname": str})
     asked = pd.read_csv(REAL / "test/sample_submission.csv", dtype={"fname": str})
     assert submission["fname"].tolist() == asked["fname"].tolist()
     assert submission["liveness_score"].between(0, 1).all()
     assert submission["liveness_score"].nunique() > 10
     # two epochs teach little: how good the full recipe is, no test can say in a minute
-    metrics = json.loads((tmp_path / "results/metrics.json").read_text())
+    metrics = json.loads((results / "metrics.json").read_text())
     assert metrics["blend"]["videos"] == 68
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -23,22 +24,36 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--window-size=1400,1000",
 ]  # fmt: skip
-CATEGORIES = {"Accuracy", "Data", "Engines", "Errors", "Speed", "Submission", "Training"}
+CATEGORIES = {"Accuracy", "Data", "Engines", "Errors", "Robustness", "Speed", "Submission", "Training"}
 # the page scales an image that is missing to nothing
 BROKEN = "return [...document.images].filter(image => !image.complete || !image.naturalWidth).length"
 
 
-@pytest.fixture(scope="module")
-def report(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that `make report` leaves."""
+@pytest.fixture(scope="module", params=["finished", "finished_real"])
+def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with what `make report` leaves."""
+    finished: Run = request.getfixturevalue(request.param)
     run = finished.copy(tmp_path_factory.mktemp("reported") / "run")
+    config = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8"))
+    run.configure(config | {"evaluation": {"degradations": ["blur", "fewer_frames"]}})
     done = run.executed("report")
     assert set(done) == {
-        "plot", "plot_training", "plot_throughput", "present", "present_outputs", "review", "describe",
-        "parity_report",
+        "plot", "plot_robustness", "plot_training", "plot_throughput", "present", "present_outputs", "review",
+        "describe", "doubt", "stress", "forecast", "parity_report",
     }  # fmt: skip
     run.snakemake("report", "--report", str(run.folder / "results/report.html"))
-    return run.folder / "results/report.html"
+    return run
+
+
+@pytest.fixture(scope="module")
+def report(reported: Run) -> Path:
+    return reported.folder / "results/report.html"
+
+
+@pytest.fixture(scope="module")
+def models(reported: Run) -> list[str]:
+    config = yaml.safe_load((reported.folder / "config.yaml").read_text(encoding="utf-8"))
+    return list(config["models"])
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +90,7 @@ def shown(browser: Chrome) -> list[str]:
                 assert len(button.get_attribute("href")) > 100, name
                 continue
             button.click()
-            kind = "iframe" if any(word in name for word in ("(table", "false ")) else "img"
+            kind = "iframe" if any(word in name for word in ("(table", "false ", "labels")) else "img"
             view = wait.until(
                 lambda page, kind=kind: page.find_elements(By.CSS_SELECTOR, f"#app > div > div {kind}")
             )
@@ -87,18 +102,19 @@ def shown(browser: Chrome) -> list[str]:
             wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "td, figure img, p"))
             assert browser.execute_script(BROKEN) == 0, name
             # of what is doubtful about the training videos, there may be nothing
-            wanted = "p" if "doubtful" in name else "td" if "table" in name else "figure img"
+            doubts = "doubtful" in name or "likely wrong" in name
+            wanted = "p" if doubts else "td" if "table" in name else "figure img"
             assert browser.find_elements(By.CSS_SELECTOR, wanted), name
             browser.switch_to.default_content()
     return seen
 
 
-def test_every_artefact_of_every_category_is_shown(browser: Chrome) -> None:
+def test_every_artefact_of_every_category_is_shown(browser: Chrome, models: list[str]) -> None:
     seen = shown(browser)
     assert len(seen) == len(set(seen))
     results = browser.execute_script("return Object.keys(results).length")
     assert len(seen) == results
-    assert {"Training: learning curves of convnext", "Training: learning curves of vit"} <= set(seen)
+    assert {f"Training: learning curves of {model}" for model in models} <= set(seen)
     errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not errors
 
@@ -139,13 +155,26 @@ def test_captions_and_descriptions_are_all_used() -> None:
     assert {path.name for path in (ROOT / "report").iterdir()} == set(re.findall(r"report/(\w+\.rst)", rules))
 
 
-def test_figures_are_vectors_that_bring_their_letters(report: Path) -> None:
+def test_figures_are_vectors_that_bring_their_letters(report: Path, models: list[str]) -> None:
     figures = sorted((report.parent / "report").rglob("*.svg"))
-    assert len(figures) == 8
+    assert len(figures) == 7 + len(models)
     for figure in figures:
         text = figure.read_text(encoding="utf-8")
         assert "<text" not in text
         assert "<image" not in text
+
+
+def test_every_model_shows_what_it_saw_in_the_worst_videos(
+    browser: Chrome, report: Path, models: list[str]
+) -> None:
+    for name in ("accepts", "rejects"):
+        browser.get((report.parent / f"report/{name}.html").as_uri())
+        cards = browser.find_elements(By.TAG_NAME, "figure")
+        assert len(cards) >= 6
+        for card in cards:
+            captions = [caption.text for caption in card.find_elements(By.TAG_NAME, "small")]
+            kinds = [caption.split(",")[0] for caption in captions]
+            assert kinds == ["frame 0", "frame 1", "frame 2", *models]
 
 
 def test_metrics_are_in_the_report_as_they_are(browser: Chrome, report: Path) -> None:

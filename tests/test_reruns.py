@@ -72,10 +72,8 @@ MODULES: dict[str, set[str]] = {
     "shard": SCORED,
     "degradation": set(),
     "robustness": set(),
-    "mistakes": set(),
     "explanation": set(),
     "doubts": set(),
-    "sheet": set(),
     "scorer": set(),
     "parallel": {"manifest"} | EXTRACTED,
     "submission": {"submit"},
@@ -98,7 +96,6 @@ MODULES: dict[str, set[str]] = {
     "labels": FOLDED,
     "folds": FOLDED,
     "failures": set(),
-    "judgements": set(),
     **{
         f"engines/{name}": COMPILED
         for name in ("backends", "cuda", "metadata", "mixed_onnx", "openvino_engine", "tensorrt_engine")

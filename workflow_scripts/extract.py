@@ -10,12 +10,12 @@ from liveness.manifest import read_manifest
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 frames = dict(snakemake.params.frames)
-quality, window = frames.pop("quality"), tuple(frames.pop("window"))
+quality = frames.pop("quality")
 extract(
     read_manifest([snakemake.input.manifest]),
     Path(snakemake.params.videos),
     Path(snakemake.output[0]),
-    Sampling(window=window, nvdec=snakemake.config["frames"]["nvdec"], **frames),
+    Sampling(**frames, nvdec=snakemake.config["frames"]["nvdec"]),
     quality,
     workers=snakemake.threads,
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 from liveness import plots
 from liveness.blend import read_held_out
 from liveness.figures import write_figure
-from liveness.judgements import judged
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
+from liveness.mistakes import judged
 from liveness.scores import check_held_out, model_scores, read_video_scores
 
 start_log(snakemake.log[0])

@@ -30,7 +30,7 @@ with whole(output.scores) as path:
         members=[Member(*member) for member in params.members],
         views=views(params.views, params.crop_side),
         sampling=Sampling(
-            **params.frames | {"window": tuple(params.frames["window"])},
+            **params.frames,
             first=params.first,
             # neither this nor the batch size changes a score, so neither is a parameter
             nvdec=snakemake.config["frames"]["nvdec"],

@@ -4,24 +4,24 @@ import json
 from pathlib import Path
 
 from liveness.blend import read_held_out
-from liveness.inventory import balance, doubts, formats
-from liveness.judgements import judged
+from liveness.inventory import balance, formats, leakage_table
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
 from liveness.manifest import read_manifest
+from liveness.mistakes import judged
 from liveness.outputs import whole
 from liveness.pages import page, paragraph, sortable_table
-from liveness.scores import model_scores, read_video_scores
+from liveness.scores import check_held_out, model_scores, read_video_scores
 from liveness.summary import notes, rates
 
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 scores = read_video_scores(snakemake.input.scores, *snakemake.params.aggregate)
+check_held_out(scores, folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))
 manifest = read_manifest(snakemake.input.manifests).set_index("fname")
 videos = judged(read_held_out(snakemake.input.held_out), folds)
-videos["wrong"] = videos["wrong"].map({True: "wrong", False: ""})
 videos = videos.join(model_scores(scores).add_prefix("score of ")).sort_values("score").reset_index()
 
 pages = {
@@ -33,9 +33,9 @@ pages = {
         "<h2>Formats</h2>",
         sortable_table(formats(manifest, folds["liveness_score"])),
     ),
-    "doubts": page(
+    "leakage": page(
         "What about the training videos is doubtful",
-        sortable_table(doubts(leakage), snakemake.input.leakage),
+        sortable_table(leakage_table(leakage), snakemake.input.leakage),
     ),
 }
 for name, text in pages.items():

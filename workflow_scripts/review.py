@@ -1,26 +1,55 @@
-"""Sheets of the held-out videos that were judged worst: attacks taken for live, and live ones for attacks."""
+"""Sheets of the held-out videos that were judged worst, with what each model saw in them."""
+
+import logging
+
+import pandas as pd
 
 from liveness.blend import read_held_out
+from liveness.errors import InputError
+from liveness.explanation import explained
 from liveness.frames import FrameStore
-from liveness.judgements import judged, sheet, worst
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
+from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
+from liveness.models import load_checkpoint
 from liveness.outputs import whole
-from liveness.pages import contact_sheet, page, paragraph
+from liveness.pages import Card, contact_sheet, page, paragraph
+from liveness.scores import check_held_out
 
 VIDEOS = 24
 FRAMES = 4
 
 start_log(snakemake.log[0])
+params = snakemake.params
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 videos = judged(read_held_out(snakemake.input.held_out), folds)
+scores = pd.concat([pd.read_parquet(shard) for shard in snakemake.input.scores], ignore_index=True)
+check_held_out(scores.drop_duplicates(["fname", "model", "fold"]), folds)
 store = FrameStore(snakemake.input.frames)
-for label, name, title in (
-    (0, "accepts", "Attacks that look most live"),
-    (1, "rejects", "Live videos that look most like attacks"),
+shown = {label: worst(videos, label, VIDEOS) for label in (0, 1)}
+labels = pd.concat(shown.values())["liveness_score"].to_dict()
+pictures = {fname: spread_frames(store, fname, FRAMES) for fname in labels}
+
+weights = dict(zip(map(tuple, params.members), snakemake.input.weights, strict=True))
+for name, model in params.models.items():
+    telling = telling_frames(scores[scores["model"] == name], labels)
+    for fold, frames in telling.groupby("fold"):
+        checkpoint = load_checkpoint(weights[name, fold], model["architecture"], model["image_size"])
+        try:
+            for fname, caption, picture in explained(checkpoint, name, frames, labels, store):
+                pictures[fname][caption] = picture
+        except InputError as error:
+            logging.warning("no heat maps of %s: %s", name, error)
+
+for label, name, title, verdict in (
+    (0, "accepts", "Attacks that look most live", FALSE_ACCEPT),
+    (1, "rejects", "Live videos that look most like attacks", FALSE_REJECT),
 ):
-    wrong = videos.loc[videos["liveness_score"] == label, "wrong"]
-    note = f"{wrong.sum()} of {len(wrong)} were judged wrong; the worst first."
-    cards = sheet(worst(videos, label, VIDEOS), store, FRAMES)
+    wrong = videos.loc[videos["liveness_score"] == label, "verdict"] == verdict
+    note = f"{wrong.sum()} of {len(wrong)} were judged wrong; the worst first. Heat maps: what spoke for it."
+    cards = [
+        Card(fname, about(video), pictures[fname], video["verdict"])
+        for fname, video in shown[label].iterrows()
+    ]
     with whole(snakemake.output[name]) as path:
         path.write_text(page(title, paragraph(note), contact_sheet(cards)), encoding="utf-8")

@@ -17,11 +17,7 @@ from liveness.shard import score_shard, videos_of
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = snakemake.params
-sampling = Sampling(
-    **params.frames | {"window": tuple(params.frames["window"])},
-    first=params.first,
-    nvdec=snakemake.config["frames"]["nvdec"],
-)
+sampling = Sampling(**params.frames, first=params.first, nvdec=snakemake.config["frames"]["nvdec"])
 sampling, degrade = degraded(snakemake.wildcards.degradation, sampling)
 folds = read_folds(snakemake.input.folds)["fold"]
 with whole(snakemake.output[0]) as path:

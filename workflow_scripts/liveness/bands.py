@@ -28,7 +28,7 @@ def share_band(
     labels: np.ndarray, scores: np.ndarray, groups: Groups, seed: int, bins: int = metrics.BINS
 ) -> np.ndarray:
     """Interval of the share of live videos in each bin of a reliability diagram, float64 [bins, 2]."""
-    member = np.eye(bins)[bin_of(scores, bins)]
+    member = np.eye(bins)[metrics.bin_of(scores, bins)]
 
     def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
         with np.errstate(invalid="ignore"):
@@ -36,11 +36,6 @@ def share_band(
         return {str(number): shares[:, number] for number in range(bins)}
 
     return _intervals(statistics, groups, seed, bins)
-
-
-def bin_of(scores: np.ndarray, bins: int) -> np.ndarray:
-    """Number of the bin of equal width over [0, 1] that each probability falls in."""
-    return np.clip((scores * bins).astype(int), 0, bins - 1)
 
 
 def _bpcer(apcer: np.ndarray, bpcer: np.ndarray, levels: np.ndarray) -> np.ndarray:

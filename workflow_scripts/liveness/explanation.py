@@ -1,15 +1,18 @@
 """Where a network looks: Grad-CAM (Selvaraju et al. 2017), by the library grad-cam."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from liveness.errors import InputError
+from liveness.frames import FrameStore
 from liveness.models import Checkpoint
 from liveness.preprocessing import model_input
 
@@ -35,6 +38,19 @@ def heat_map(checkpoint: Checkpoint, frame: np.ndarray, label: int) -> np.ndarra
     with GradCAM(module, [_last_features(checkpoint)], as_map) as explain:
         heat = explain((pixels - mean) / std, [ClassifierOutputTarget(label)])[0]
     return np.clip(cv2.resize(heat, frame.shape[1::-1]), 0, 1)
+
+
+def explained(
+    checkpoint: Checkpoint, name: str, frames: pd.DataFrame, labels: Mapping[str, int], store: FrameStore
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """What in each of `frames` (index, score by fname, of the model `name`) spoke against the video's label.
+
+    Yields (fname, caption, picture: uint8 RGB [H, W, 3]).
+    """
+    for fname, row in frames.iterrows():
+        frame = store.image(store.rows(str(fname))[int(row["index"])])
+        heat = heat_map(checkpoint, frame, label=1 - labels[str(fname)])
+        yield str(fname), f"{name}, frame {int(row['index'])}: {row['score']:.3f}", overlay(frame, heat)
 
 
 def _last_features(checkpoint: Checkpoint) -> torch.nn.Module:

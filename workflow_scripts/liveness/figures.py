@@ -49,6 +49,8 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
+    # names of attacks and folders may hold dollar signs
+    "text.parse_math": False,
     "lines.linewidth": 1.6,
     "figure.constrained_layout.use": True,
     "savefig.facecolor": "white",

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from liveness.errors import InputError
 from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
-from liveness.preprocessing import canonical, model_input, sample_times
+from liveness.preprocessing import canonical, sample_times
 from liveness.video import VideoError, read_frames
 
 if TYPE_CHECKING:  # importing pandas takes a second, in every process that decodes
@@ -39,7 +38,7 @@ class Sampling:
     """
 
     count: int
-    window: tuple[float, float]
+    window: Sequence[float]
     short_side: int
     snap_to_reference: bool = False
     nvdec: bool = False
@@ -152,13 +151,6 @@ class FrameStore:
     def image(self, row: int) -> np.ndarray:
         """Return a frame as uint8 RGB [H, W, 3]."""
         return decode_jpeg(self._images[row].as_buffer())
-
-    def sample(self, count: int, size: int) -> np.ndarray:
-        """Return up to `count` frames spread evenly over the store, as uint8 inputs [n, size, size, 3]."""
-        if not len(self):
-            raise InputError("no video has a readable frame to compare engines on; see the log of extract.")
-        rows = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int))
-        return np.stack([model_input(self.image(row), size) for row in rows])
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:

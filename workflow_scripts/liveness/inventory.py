@@ -1,14 +1,22 @@
 """What the training videos are, as tables: balance, formats, and what about them is doubtful."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from liveness.summary import table
+from liveness.summary import markdown
 
 # rows of lists that may be long; leakage.json has all
 LISTED = 50
+DOUBTS = (
+    "near-duplicates with opposite labels",
+    "near-duplicates",
+    "groups that near-duplicates joined",
+    "unreadable",
+    "without a label",
+    "attack of a type that other folds hold out",
+)
 
 
 def balance(folds: pd.DataFrame) -> pd.DataFrame:
@@ -56,17 +64,20 @@ def formats(videos: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def doubts(leakage: Mapping[str, Any]) -> pd.DataFrame:
-    """What folds/leakage.json holds as one table: what, first, second, detail."""
-    pairs = {"opposite labels": "contradictory_labels", "near-duplicates": "duplicates"}
+def leakage_table(leakage: Mapping[str, Any]) -> pd.DataFrame:
+    """What folds/leakage.json holds as one table, a row per doubtful thing: what (of DOUBTS), first, second,
+    detail.
+    """
+    opposite, near, joined, unreadable, unlabelled, other = DOUBTS
     rows = [
         (what, pair["first"], pair["second"], f"distance {pair['distance']}")
-        for what, key in pairs.items()
+        for what, key in ((opposite, "contradictory_labels"), (near, "duplicates"))
         for pair in leakage[key]
     ]
-    rows += [("groups joined", names[0], ", ".join(names[1:]), "") for names in leakage["merged_groups"]]
-    rows += [("unreadable", fname, "", reason) for fname, reason in leakage["unreadable"].items()]
-    rows += [("no label", fname, "", f"group {group}") for fname, group in leakage["unlabelled"].items()]
+    rows += [(joined, names[0], ", ".join(names[1:]), "") for names in leakage["merged_groups"]]
+    rows += [(unreadable, fname, "", reason) for fname, reason in leakage["unreadable"].items()]
+    rows += [(unlabelled, fname, "", f"group {group}") for fname, group in leakage["unlabelled"].items()]
+    rows += [(other, fname, "", f"attack {attack}") for fname, attack in leakage["other_attacks"].items()]
     return pd.DataFrame(rows, columns=["what", "first", "second", "detail"])
 
 
@@ -80,45 +91,18 @@ def inventory(folds: pd.DataFrame, videos: pd.DataFrame, leakage: Mapping[str, A
     )
     parts = [
         "# Training videos",
-        _markdown(balance(folds)),
+        markdown(balance(folds)),
         "## Formats",
         "A format whose share of live videos is far from that of all "
         f"({labels.mean():.2f}) is something that a model may learn instead of faces.",
-        _markdown(properties),
+        markdown(properties),
     ]
-    doubtful: dict[str, tuple[Sequence[str], Sequence[Sequence[str]]]] = {
-        "Near-duplicates with opposite labels": (
-            ["first", "second", "distance"],
-            [
-                [str(pair[key]) for key in ("first", "second", "distance")]
-                for pair in leakage["contradictory_labels"]
-            ],
-        ),
-        "Near-duplicates": (
-            ["first", "second", "distance"],
-            [[str(pair[key]) for key in ("first", "second", "distance")] for pair in leakage["duplicates"]],
-        ),
-        "Groups that near-duplicates joined": (
-            ["groups"],
-            [[", ".join(names)] for names in leakage["merged_groups"]],
-        ),
-        "Unreadable": (["video", "reason"], list(leakage["unreadable"].items())),
-        "Without a label": (["video", "group"], list(leakage["unlabelled"].items())),
-        "Attacks of types that other folds hold out": (
-            ["video", "attack"],
-            list(leakage["other_attacks"].items()),
-        ),
-    }
-    for title, (header, rows) in doubtful.items():
-        parts.append(f"## {title}: {len(rows)}")
-        if rows:
-            parts.append(table(header, rows[:LISTED]))
+    doubtful = leakage_table(leakage)
+    for what in DOUBTS:
+        rows = doubtful[doubtful["what"] == what].drop(columns="what")
+        parts.append(f"## {what.capitalize()}: {len(rows)}")
+        if len(rows):
+            parts.append(markdown(rows.head(LISTED)))
         if len(rows) > LISTED:
             parts.append(f"and {len(rows) - LISTED} more: see folds/leakage.json")
     return "\n\n".join(parts) + "\n"
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    return table(
-        [str(c) for c in frame.columns], [[str(v) for v in row] for row in frame.itertuples(index=False)]
-    )

@@ -191,10 +191,15 @@ def expected_calibration_error(
     Of the probability of live, not of the likelier class; bins are of equal width.
     """
     labels, scores = _checked(labels, scores)
-    member = np.eye(bins)[np.clip((scores * bins).astype(int), 0, bins - 1)]
+    member = np.eye(bins)[bin_of(scores, bins)]
     weights = np.ones(len(labels)) if counts is None else counts
     # |sum of (label - probability)| in a bin is its size times the difference of its means
     return np.abs((weights * (labels - scores)) @ member).sum(axis=-1) / weights.sum(axis=-1)
+
+
+def bin_of(scores: np.ndarray, bins: int) -> np.ndarray:
+    """Number of the bin of equal width over [0, 1] that each probability falls in."""
+    return np.clip((scores * bins).astype(int), 0, bins - 1)
 
 
 def _checked(labels: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Small self-contained HTML pages for the report: tables that sort at a click, and sheets of frames."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -21,8 +21,8 @@ th {position: sticky; top: 0; background: #fff; border-bottom: 2px solid #000; c
 th, td:first-child {white-space: nowrap}
 th[aria-sort=ascending]::after {content: " \\25b2"} th[aria-sort=descending]::after {content: " \\25bc"}
 th:focus-visible {outline: 2px solid #0072B2} .number {text-align: right} h2, figure {margin: 1.2em 0 .4em}
-img {height: 180px; margin-right: 4px} figcaption b {display: inline-block; min-width: 5em}
-.wrong {color: #b04a00}
+img {display: block; height: 180px} figcaption b {color: #b04a00}
+figure span {display: inline-block; margin: 0 6px 4px 0; vertical-align: top} small {color: #595959}
 """
 # a table sorts by the column whose head is clicked: numbers by value, text in natural order, empty cells last
 SCRIPT = """
@@ -48,12 +48,12 @@ for (const head of document.querySelectorAll("th")) {
 
 @dataclass(frozen=True)
 class Card:
-    """Frames of one video, uint8 RGB [H, W, 3], and what is said under them; `wrong`: it was misjudged."""
+    """Pictures of one video, uint8 RGB [H, W, 3] by caption, and what is said below; `verdict` stands out."""
 
     title: str
     text: str
-    frames: Sequence[np.ndarray]
-    wrong: bool = False
+    pictures: Mapping[str, np.ndarray]
+    verdict: str = ""
 
 
 def page(title: str, *parts: str) -> str:
@@ -92,18 +92,20 @@ def sortable_table(frame: pd.DataFrame, file: str = "") -> str:
 
 
 def contact_sheet(cards: Iterable[Card]) -> str:
-    """A row of frames per card."""
-    return "\n".join(
-        f"<figure>{''.join(_image(frame, card.title) for frame in card.frames)}<figcaption>"
-        f'<b class="{"wrong" if card.wrong else ""}">{"wrong" if card.wrong else "right"}</b> '
-        f"{escape(card.title)}: {escape(card.text)}</figcaption></figure>"
+    """A row of pictures per card; without any, that is said."""
+    rows = [
+        f"<figure>{''.join(_picture(image, caption) for caption, image in card.pictures.items())}"
+        f"<figcaption><b>{escape(card.verdict)}</b> {escape(card.title)}: {escape(card.text)}"
+        "</figcaption></figure>"
         for card in cards
-    )
+    ]
+    return "\n".join(rows) or paragraph("There are none.")
 
 
-def _image(frame: np.ndarray, title: str) -> str:
-    data = b64encode(encode_jpeg(frame, 80)).decode()
-    return f'<img alt="{escape(title)}" src="data:image/jpeg;base64,{data}">'
+def _picture(image: np.ndarray, caption: str) -> str:
+    data = b64encode(encode_jpeg(image, 80)).decode()
+    text = escape(caption)
+    return f'<span><img alt="{text}" src="data:image/jpeg;base64,{data}"><small>{text}</small></span>'
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from liveness import metrics
-from liveness.bands import bin_of, bpcer_band, share_band
+from liveness.bands import bpcer_band, share_band
 from liveness.evaluation import APCER_LEVELS
 from liveness.figures import GREY, LIVE, MARKERS, PALETTE, SPOOF, fill_style, line_style, panels, styled
 from liveness.summary import NAMES
@@ -173,7 +173,7 @@ def score_histograms(videos: pd.DataFrame) -> Figure:
 def reliability(videos: pd.DataFrame, seed: int) -> Figure:
     """Share of live videos by predicted probability, with intervals, above the number of videos by bin."""
     labels, scores = videos["liveness_score"].to_numpy(), videos["score"].to_numpy()
-    table = pd.DataFrame({"score": scores, "live": labels}).groupby(bin_of(scores, metrics.BINS))
+    table = pd.DataFrame({"score": scores, "live": labels}).groupby(metrics.bin_of(scores, metrics.BINS))
     means, sizes = table.mean(), table.size()
     band = share_band(labels, scores, videos["group"], seed)[means.index]
     figure, axes = panels(rows=2, width=5.5, height=2.8, sharex=True, height_ratios=[3, 1])
@@ -229,6 +229,26 @@ def ensemble_comparison(metrics_of: Mapping[str, Figures]) -> Figure:
 
 
 @styled
+def robustness_bars(table: pd.DataFrame) -> Figure:
+    """EER with its interval per row of `robustness.robustness`; a line marks that of the plain videos."""
+    kinds = list(dict.fromkeys(table["kind"]))
+    figure, axes = panels(width=7, height=1.2 + 0.32 * len(table))
+    ax = axes[0, 0]
+    kind_of = {"plain": "as filmed", "degradation": "damaged: {}", "attack": "attack: {}", "fold": "fold {}"}
+    for number, kind in enumerate(kinds):
+        rows = np.flatnonzero(table["kind"] == kind)
+        own = table.iloc[rows]
+        bars = ax.barh(rows, own["eer"], 0.7, **fill_style(number))
+        ax.bar_label(bars, [f"{value:.3f}" for value in own["eer"]], padding=3)
+        ax.hlines(rows - 0.25, own["eer_low"], own["eer_high"], color="black", linewidth=1.2)
+    ax.axvline(table["eer"].iloc[0], color=GREY, linestyle="--", linewidth=1)
+    labels = [kind_of[kind].format(name) for kind, name in table[["kind", "name"]].itertuples(index=False)]
+    ax.set(yticks=range(len(table)), yticklabels=labels, ylim=(len(table) - 0.5, -0.5), xlim=(0, None))
+    ax.set_xlabel("EER, with 95 % intervals; dashed: of all videos as filmed")
+    return figure
+
+
+@styled
 def learning_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
     """Loss, AUC and learning rate by epoch, a line per fold; the epoch that was kept is marked.
 
@@ -260,7 +280,7 @@ def stage_throughput(stages: pd.DataFrame) -> Figure:
     `stages` has split, stage, videos_per_s, busy, as `throughput.read_stages` gives them.
     """
     splits = stages["split"].unique()
-    order = ["decode", "preprocess", "compute", "idle", "all"]
+    order = list(dict.fromkeys(stages["stage"]))
     names = {"all": "all together", "idle": "engines idle"}
     figure, axes = panels(columns=2, width=4.5, height=3.2, sharey=True)
     height = 0.8 / len(splits)

@@ -1,6 +1,6 @@
 """The one definition of what happens to a frame between the decoder and the model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -37,7 +37,7 @@ def views(names: Iterable[str], crop: float) -> list[View]:
     return [View(boxes[part], "hflip" in flips, "vflip" in flips) for part, *flips in parts]
 
 
-def sample_times(duration: float, count: int, window: tuple[float, float]) -> np.ndarray:
+def sample_times(duration: float, count: int, window: Sequence[float]) -> np.ndarray:
     """Return float64 [count]: the times in seconds at which a video of `duration` seconds is sampled.
 
     `window` holds the fractions (start, end) of the duration d: start*d + k*(end - start)*d/count for

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import loky
@@ -60,7 +59,6 @@ class Scorer:
         described = _read_card(card)
         threads = threads or loky.cpu_count()
         look = views(described["views"], described["crop_side"])
-        window = tuple(described["sampling"].pop("window"))
         self._aggregate = described["aggregate"]
         self._fallback = described["fallback_score"]
         fitted = described["fitted_blend"]
@@ -78,7 +76,7 @@ class Scorer:
             )
             workers = stack.enter_context(Workers(threads))
             members = [Member(engine["model"], engine["fold"]) for engine in described["engines"]]
-            sampling = Sampling(**described["sampling"], window=window, nvdec=nvdec)
+            sampling = Sampling(**described["sampling"], nvdec=nvdec)
             self._pipeline = Pipeline(members, ensemble, look, sampling, workers, batch_size)
             self._stack = stack.pop_all()
 
@@ -128,9 +126,7 @@ class Scorer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -46,6 +46,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def markdown(frame: pd.DataFrame) -> str:
+    """The same of a data frame."""
+    rows = [[str(value) for value in row] for row in frame.itertuples(index=False)]
+    return table([str(name) for name in frame.columns], rows)
+
+
 def number(value: float | None, interval: Sequence[float] | None = None) -> str:
     """A value with its interval, both to three decimals."""
     if value is None:

@@ -1,0 +1,11 @@
+"""Held-out error rates of damaged videos, attack types and folds, as bars."""
+
+import pandas as pd
+
+from liveness.figures import write_figure
+from liveness.log import start_log
+from liveness.plots import robustness_bars
+
+start_log(snakemake.log[0])
+table = pd.read_csv(snakemake.input.robustness, dtype={"name": str}, keep_default_na=False, na_values=[""])
+write_figure(robustness_bars(table), snakemake.output[0])
