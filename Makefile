@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+# whole files per worker, in the order that tests/conftest.py gives
+PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -42,13 +44,13 @@ browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu;
 	  || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 
 test: .venv/installed  ## the tests, but for long tables
-	$(BIN)/pytest -n auto --dist loadgroup -m "not thorough"
+	$(PYTEST) -m "not thorough"
 
 test-thorough: .venv/installed  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
-	$(BIN)/pytest -n auto --dist loadgroup -m thorough
+	$(PYTEST) -m thorough
 
 test-fast: .venv/installed  ## the tests that run no job of the workflow
-	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: .venv/installed  ## what CI checks besides the tests
 	$(BIN)/ruff check

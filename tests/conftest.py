@@ -35,12 +35,11 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Parallel workers (`pytest -n auto --dist loadgroup`) take whole files."""
+    """Skip what needs a GPU where there is none; order the files for parallel workers."""
     gpu = Path("/dev/nvidiactl").exists()
     for item in items:
         if not gpu and item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="there is no NVIDIA GPU"))
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
     if PARALLEL:
         items.sort(key=_rank)
 
