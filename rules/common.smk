@@ -212,6 +212,19 @@ def parity_limits():
     }
 
 
+def training_params(*without):
+    """A params function: what decides on weights, which memory, speed and whoever watches do not."""
+    hardware = ("device_batch_size", "gradient_checkpointing", "compile")
+    return lambda wildcards: {
+        key: value for key, value in config["training"].items() if key not in (*hardware, *without)
+    }
+
+
+def found_lr(wildcards):
+    """The learning rate, where it is to be found."""
+    return [f"results/lr/{wildcards.model}.json"] if config["training"]["lr"] == "auto" else []
+
+
 def pretrained_file(wildcards):
     """The file that a model starts from, where it is one: neither timm's hub nor inside a package."""
     source = config["models"][wildcards.model]["pretrained"]
@@ -258,6 +271,8 @@ def report_files(wildcards):
         models = config["models"].items()
         trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
         files += expand(rules.plot_training.output, model=trained)
+        if config["training"]["lr"] == "auto":
+            files += expand(rules.plot_lr.output, model=trained)
     return files
 
 

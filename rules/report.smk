@@ -100,6 +100,29 @@ rule plot_training:
         "../workflow_scripts/plot_training.py"
 
 
+rule plot_lr:
+    input:
+        lr="results/lr/{model}.json",
+        curve="results/lr/{model}.csv",
+    output:
+        report(
+            "results/report/lr/{model}.svg",
+            caption="../report/lr.rst",
+            category="Training",
+            labels={"shows": "learning rate of {model}"},
+        ),
+    log:
+        "results/logs/plot_lr/{model}.log",
+    benchmark:
+        "results/benchmarks/plot_lr/{model}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("plot_lr.py"),
+    script:
+        "../workflow_scripts/plot_lr.py"
+
+
 rule plot_throughput:
     input:
         [after_manifest(split) for split in SPLITS],

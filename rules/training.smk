@@ -1,12 +1,45 @@
 # Frame shards + folds -> weights of one model on one fold.
 
 
+# Once per model and not per fold: folds differ in people, not in what suits the network.
+rule find_lr:
+    input:
+        after_manifest("train"),
+        frames=expand(FRAMES, split="train", shard=SHARDS),
+        folds=FOLDS,
+        pretrained=pretrained_file,
+    output:
+        lr="results/lr/{model}.json",
+        curve="results/lr/{model}.csv",
+    log:
+        "results/logs/find_lr/{model}.log",
+    benchmark:
+        "results/benchmarks/find_lr/{model}.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: cores_for("train", jobs=len(config["models"]))
+    resources:
+        gpu=gpus_for("train"),
+    params:
+        architecture=model_key("architecture"),
+        image_size=model_key("image_size"),
+        pretrained=model_key("pretrained"),
+        drop_path=model_key("drop_path"),
+        training=training_params("lr", "min_lr", "epochs", "warmup_epochs", "patience", "ema_decay"),
+        fold=lambda wildcards: trained_folds(wildcards)[0],
+        seed=config["seed"],
+        code=source_digest("find_lr.py"),
+    script:
+        "../workflow_scripts/find_lr.py"
+
+
 rule train:
     input:
         after_manifest("train"),
         frames=expand(FRAMES, split="train", shard=SHARDS),
         folds=FOLDS,
         pretrained=pretrained_file,
+        lr=found_lr,
     output:
         weights=WEIGHTS,
         history=HISTORY,
@@ -24,7 +57,7 @@ rule train:
         image_size=model_key("image_size"),
         pretrained=model_key("pretrained"),
         drop_path=model_key("drop_path"),
-        training=lookup("training", within=config),
+        training=training_params(),
         seed=config["seed"],
         code=source_digest("train.py"),
     script:

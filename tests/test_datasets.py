@@ -4,9 +4,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clips import numbered, write_clip
-from liveness.datasets import EpochSampler, TrainingFrames, ValidationFrames
+from liveness.datasets import Share, TrainingFrames, TrainingSampler, ValidationFrames, ValidationSampler
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.preprocessing import model_input
@@ -44,10 +46,11 @@ def test_training_frames_are_those_of_labelled_videos_with_their_labels(store: F
 def test_validation_frames_are_what_inference_sees(store: FrameStore) -> None:
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
     frames = ValidationFrames(store, LABELS, 48, mean, std)
-    assert frames.fnames == ["a.mp4", "b.mp4"]
-    image, video = frames[5]
+    assert frames.fnames == ["a.mp4"] * 4 + ["b.mp4"] * 4
+    image, position = frames[5]
     row = frames.rows[5]
-    assert frames.fnames[video] == store.fnames[row]
+    assert position == 5
+    assert frames.fnames[5] == store.fnames[row]
     pixels = model_input(store.image(row), 48)
     expected = (pixels / 255 - np.array(mean)) / np.array(std)
     np.testing.assert_allclose(image.permute(1, 2, 0).numpy(), expected, atol=1e-5)
@@ -55,7 +58,7 @@ def test_validation_frames_are_what_inference_sees(store: FrameStore) -> None:
 
 
 def test_the_sampler_shuffles_anew_each_epoch_and_alike_in_each_run() -> None:
-    sampler, again = EpochSampler(50, seed=1), EpochSampler(50, seed=1)
+    sampler, again = TrainingSampler(50, 10, seed=1), TrainingSampler(50, 10, seed=1)
     first = list(sampler)
     sampler.set_epoch(1)
     again.set_epoch(1)
@@ -64,4 +67,33 @@ def test_the_sampler_shuffles_anew_each_epoch_and_alike_in_each_run() -> None:
     assert [position for _, position in first] != [position for _, position in second]
     assert {epoch for epoch, _ in second} == {1}
     assert sorted(position for _, position in second) == list(range(50))
-    assert list(EpochSampler(50, seed=2)) != first
+    assert list(TrainingSampler(50, 10, seed=2)) != first
+
+
+@given(frames=st.integers(8, 60), world=st.sampled_from([1, 2, 4]))
+def test_shares_of_a_batch_hold_its_frames(frames: int, world: int) -> None:
+    alone = list(TrainingSampler(frames, 8, seed=1))
+    shares = [list(TrainingSampler(frames, 8, 1, Share(rank, world))) for rank in range(world)]
+    assert len(alone) == frames // 8 * 8
+    size = 8 // world
+    for step in range(frames // 8):
+        parts = [frame for share in shares for frame in share[step * size : (step + 1) * size]]
+        assert parts == alone[step * 8 : (step + 1) * 8]
+    assert {len(share) for share in shares} == {len(TrainingSampler(frames, 8, 1, Share(0, world)))}
+
+
+def test_an_interrupted_epoch_goes_on_where_it_stopped_and_the_next_is_whole() -> None:
+    uninterrupted = TrainingSampler(40, 8, seed=1)
+    uninterrupted.set_epoch(3)
+    resumed = TrainingSampler(40, 8, seed=1, start=(3, 16))
+    assert list(resumed) == list(uninterrupted)[16:]
+    resumed.set_epoch(4)
+    uninterrupted.set_epoch(4)
+    assert list(resumed) == list(uninterrupted)
+
+
+@given(frames=st.integers(1, 30), world=st.integers(1, 5))
+def test_validation_shares_are_of_one_length_and_hold_every_frame(frames: int, world: int) -> None:
+    shares = [list(ValidationSampler(frames, Share(rank, world))) for rank in range(world)]
+    assert {frame for share in shares for frame in share} == set(range(frames))
+    assert {len(share) for share in shares} == {len(ValidationSampler(frames, Share(0, world)))}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from liveness.errors import InputError
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.models import Checkpoint, create
-from liveness.training import Recipe, fine_tune
+from liveness.training import Classifier, Recipe, batch_shares, find_learning_rate, fine_tune
 
 RECIPE = Recipe(
     epochs=3,
@@ -54,10 +55,12 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "0.arrow"
 
 
-def train(frames: Path, folder: Path, recipe: Recipe = RECIPE) -> tuple[Checkpoint, pd.DataFrame]:
+def train(
+    frames: Path, folder: Path, recipe: Recipe = RECIPE, architecture: str = "test_efficientnet"
+) -> tuple[Checkpoint, pd.DataFrame]:
     torch.manual_seed(0)
     return fine_tune(
-        create("test_efficientnet", 64, drop_path=0.2),
+        create(architecture, 64, drop_path=0.2),
         FrameStore([frames]),
         TRAINING,
         VALIDATION,
@@ -134,6 +137,35 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
     pd.testing.assert_frame_equal(history, trained[2])
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_run_that_is_told_to_stop_goes_on_in_mid_epoch(
+    frames: Path, tmp_path: Path, trained: tuple[Path, Checkpoint, pd.DataFrame], number: signal.Signals
+) -> None:
+    def stop(self: Classifier, batch: object, batch_idx: int) -> None:
+        if (self.current_epoch, batch_idx) == (1, 1):
+            os.kill(os.getpid(), number)
+        start(self, batch, batch_idx)
+
+    start = Classifier.on_train_batch_start
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="told to stop in epoch 1"):
+        patch.setattr(Classifier, "on_train_batch_start", stop)
+        train(frames, tmp_path)
+    stopped = torch.load(tmp_path / "state/last.ckpt", weights_only=True)
+    assert stopped["callbacks"]["Preemption"] == {"batches": 2, "at_once": 8}
+    assert signal.getsignal(number) in (signal.SIG_DFL, None)
+    resumed, history = train(frames, tmp_path)
+    assert torch.equal(weights(resumed), weights(trained[1]))
+    pd.testing.assert_frame_equal(history, trained[2])
+
+
+def test_a_run_stopped_in_mid_epoch_goes_on_with_as_many_frames_at_once(frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    stopped = {"epoch": 1, "callbacks": {"Preemption": {"batches": 2, "at_once": 4}}}
+    torch.save(stopped, tmp_path / "state/last.ckpt")
+    with pytest.raises(InputError, match="4 frames per process at once, now it would be 8"):
+        train(frames, tmp_path)
+
+
 def test_diverged_training_is_said_in_one_sentence(frames: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gives no numbers after epoch 0; lower training\.lr"):
         train(frames, tmp_path, replace(RECIPE, lr=1e30, ema_decay=0.0))
@@ -145,3 +177,137 @@ def test_a_fold_without_frames_is_refused(frames: Path, tmp_path: Path) -> None:
             create("test_efficientnet", 64), FrameStore([frames]), TRAINING, {"absent.mp4": 1}, RECIPE,
             state=tmp_path / "state", logs=tmp_path / "logs", threads=1,
         )  # fmt: skip
+
+
+# options; each shows in the weights
+
+PLAIN = replace(RECIPE, epochs=1, warmup_epochs=0, ema_decay=0.0, weight_decay=0.0)
+
+
+@pytest.fixture(scope="module")
+def plain(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Weights of a convnext after one epoch of four steps."""
+    return train(frames, tmp_path_factory.mktemp("plain"), PLAIN, "test_convnext")[0].module.state_dict()
+
+
+def trained_with(frames: Path, folder: Path, **options: Any) -> dict[str, torch.Tensor]:
+    return train(frames, folder, replace(PLAIN, **options), "test_convnext")[0].module.state_dict()
+
+
+def initial() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return create("test_convnext", 64, drop_path=0.2).module.state_dict()
+
+
+def moved(state: dict[str, torch.Tensor], name: str) -> float:
+    return float((state[name] - initial()[name]).abs().mean())
+
+
+def test_batches_in_pieces_are_the_same_batches(frames: Path, tmp_path: Path) -> None:
+    # without drop path, which draws for each piece
+    def end(size: int) -> torch.Tensor:
+        torch.manual_seed(0)
+        recipe = replace(PLAIN, device_batch_size=size, lr=1e-4)
+        checkpoint, _ = fine_tune(
+            create("test_convnext", 64), FrameStore([frames]), TRAINING, VALIDATION, recipe,
+            state=tmp_path / str(size), logs=tmp_path / "logs", threads=1,
+        )  # fmt: skip
+        return weights(checkpoint)
+
+    assert torch.allclose(end(0), end(4), atol=1e-5)
+
+
+def test_clipped_gradients_move_nothing(frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor]) -> None:
+    # AdamW divides by the gradients' size plus 1e-8: what is far below moves the weights by as little
+    clipped = trained_with(frames, tmp_path, clip_grad=1e-13)
+    assert moved(clipped, "stem.0.weight") < moved(plain, "stem.0.weight") / 100
+
+
+def test_layer_decay_slows_the_first_layers(
+    frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor]
+) -> None:
+    decayed = trained_with(frames, tmp_path, layer_decay=0.3)
+    assert moved(decayed, "stem.0.weight") < moved(plain, "stem.0.weight") / 5
+    assert moved(decayed, "head.fc.weight") == pytest.approx(moved(plain, "head.fc.weight"), rel=0.5)
+
+
+def test_a_frozen_backbone_stays_as_it_was(frames: Path, tmp_path: Path) -> None:
+    frozen = trained_with(frames, tmp_path, freeze_epochs=1)
+    changed = {name for name, tensor in frozen.items() if not torch.equal(tensor, initial()[name])}
+    assert changed and all(name.startswith("head.") for name in changed)
+
+
+def test_a_backbone_thaws(frames: Path, tmp_path: Path) -> None:
+    recipe = replace(PLAIN, epochs=2, freeze_epochs=1)
+    thawed = train(frames, tmp_path, recipe, "test_efficientnet")[0].module.state_dict()
+    torch.manual_seed(0)
+    before = create("test_efficientnet", 64, drop_path=0.2).module.state_dict()
+    assert not torch.equal(thawed["conv_stem.weight"], before["conv_stem.weight"])
+    assert not torch.equal(thawed["bn1.running_mean"], before["bn1.running_mean"])
+
+
+def test_gradient_checkpointing_changes_no_weight(
+    frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor]
+) -> None:
+    saved = trained_with(frames, tmp_path, gradient_checkpointing=True)
+    assert all(torch.allclose(tensor, plain[name], atol=1e-6) for name, tensor in saved.items())
+
+
+def test_training_stops_when_it_gets_no_better(frames: Path, tmp_path: Path) -> None:
+    recipe = replace(PLAIN, epochs=9, lr=1e-12, min_lr=0.0, patience=1)
+    _, history = train(frames, tmp_path, recipe, "test_convnext")
+    assert len(history) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "bce"},
+        {"loss": "focal", "focal_gamma": 3.0},
+        {"mixup": 0.4, "cutmix": 1.0},
+    ],
+    ids=["bce", "focal", "mixup"],
+)
+def test_other_losses_and_mixtures_train_and_repeat(
+    frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor], options: dict[str, Any]
+) -> None:
+    first, second = (trained_with(frames, tmp_path / name, **options) for name in ("first", "second"))
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert not torch.equal(first["head.fc.weight"], plain["head.fc.weight"])
+
+
+def test_mixtures_need_pairs(frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="even number of frames"):
+        train(frames, tmp_path, replace(PLAIN, mixup=0.2, batch_size=5))
+
+
+def test_the_learning_rate_finder_gives_a_rate_and_its_curve(frames: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rate, curve = find_learning_rate(
+        create("test_convnext", 64), FrameStore([frames]), TRAINING, VALIDATION, RECIPE, tmp_path, threads=1
+    )
+    assert 1e-7 < rate < 1
+    assert curve["lr"].is_monotonic_increasing
+    assert len(curve) > 20
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "frames_in_all", "world", "limit", "expected"),
+    [
+        (32, 1000, 1, 0, (32, 32, 1)),
+        (64, 1000, 2, 0, (64, 32, 1)),
+        (64, 1000, 2, 8, (64, 8, 4)),
+        (60, 1000, 2, 8, (60, 6, 5)),
+        (64, 41, 2, 0, (40, 20, 1)),
+    ],
+)
+def test_a_batch_is_divided(
+    batch_size: int, frames_in_all: int, world: int, limit: int, expected: tuple[int, int, int]
+) -> None:
+    assert batch_shares(batch_size, frames_in_all, world, limit) == expected
+
+
+def test_a_batch_that_cannot_be_divided_is_refused() -> None:
+    with pytest.raises(InputError, match="32 frames cannot be divided among 3 processes"):
+        batch_shares(32, 1000, 3, 0)

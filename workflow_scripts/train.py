@@ -1,51 +1,34 @@
 """Fine-tune one model on all folds but one."""
 
-import hashlib
 import json
+import shutil
 from pathlib import Path
 
-import torch
-
-from liveness.augmentation import Augmentation
-from liveness.frames import FrameStore
-from liveness.labels import read_folds
+from liveness.fitting import HISTORY, WEIGHTS, fit_together, make_job
 from liveness.leases import lease
 from liveness.log import start_log
-from liveness.models import create, save_checkpoint
-from liveness.outputs import sha256, whole
-from liveness.training import Recipe, fine_tune, forget
+from liveness.outputs import whole
+from liveness.training import forget
 
 start_log(snakemake.log[0])
-lease(snakemake.resources.gpu)
+gpus = lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
-settings = params["training"]
-augmentation = Augmentation(**settings["augmentation"])
-recipe = Recipe(**settings | {"augmentation": augmentation, "seed": params["seed"]})
-
-table = read_folds(snakemake.input.folds)
-held_out = table["fold"] == int(snakemake.wildcards.fold)
-
-# Undeclared, since Snakemake deletes the declared outputs of a failed job; named by everything that the
-# result depends on, so that a changed recipe never goes on from an old one's weights.
-inputs = {path: sha256(path) for path in snakemake.input}
-digest = hashlib.sha256(json.dumps([params, inputs], sort_keys=True).encode()).hexdigest()[:16]
-run = f"{snakemake.wildcards.model}/{snakemake.wildcards.fold}"
-state = Path("results/training") / run / digest
-
-# the new head is drawn at random
-torch.manual_seed(recipe.seed)
-checkpoint, history = fine_tune(
-    create(params["architecture"], params["image_size"], params["pretrained"], params["drop_path"]),
-    FrameStore(snakemake.input.frames),
-    training=table.loc[~held_out, "liveness_score"].to_dict(),
-    validation=table.loc[held_out, "liveness_score"].to_dict(),
-    recipe=recipe,
-    state=state,
-    logs=Path("results/logs/tensorboard") / run,
+if snakemake.input.lr:
+    found = json.loads(Path(snakemake.input.lr).read_text(encoding="utf-8"))
+    params["training"] = params["training"] | found
+job = make_job(
+    params,
+    training=snakemake.config["training"],
+    inputs=list(snakemake.input),
+    frames=list(snakemake.input.frames),
+    folds=snakemake.input.folds,
+    fold=int(snakemake.wildcards.fold),
+    run=f"{snakemake.wildcards.model}/{snakemake.wildcards.fold}",
     threads=snakemake.threads,
+    config=snakemake.config,
 )
-with whole(snakemake.output.weights) as path:
-    save_checkpoint(checkpoint, path)
-with whole(snakemake.output.history) as path:
-    history.to_csv(path, index=False)
-forget(state)
+fit_together(job, processes=max(1, len(gpus)))
+for name, output in ((WEIGHTS, snakemake.output.weights), (HISTORY, snakemake.output.history)):
+    with whole(output) as path:
+        shutil.copyfile(Path(job.state, name), path)
+forget(Path(job.state))

@@ -50,15 +50,15 @@ def training_view(
     )
 
     def view(frame: np.ndarray, key: tuple[int, int, str, int]) -> torch.Tensor:
-        _seed_everything(key)
+        seed_generators(key)
         # squashed first, as inference does: crops of a portrait frame would otherwise all be its centre
         return transform(Image.fromarray(model_input(frame, min(frame.shape[:2]))))
 
     return view
 
 
-def _seed_everything(key: tuple[int, int, str, int]) -> None:
-    """Seed the three generators that timm's transforms draw from."""
+def seed_generators(key: tuple[object, ...]) -> None:
+    """Seed the three generators that timm's transforms, mixup and drop path draw from."""
     seed = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=4).digest())
     random.seed(seed)
     np.random.seed(seed)

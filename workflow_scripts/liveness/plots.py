@@ -274,6 +274,19 @@ def learning_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
 
 
 @styled
+def learning_rate(curve: pd.DataFrame, found: float) -> Figure:
+    """Loss over the learning rate, from a curve of lr and loss; the rate that was found is marked."""
+    figure, axes = panels(width=6, height=3.4)
+    ax = axes[0, 0]
+    ax.plot(curve["lr"], curve["loss"], **line_style(1))
+    ax.axvline(found, color=GREY, linewidth=0.8)
+    ax.plot(found, np.interp(found, curve["lr"], curve["loss"]), MARKERS[0], color=PALETTE[2], zorder=5)
+    ax.annotate(f"{found:.2g}", (found, ax.get_ylim()[1]), (4, -12), textcoords="offset points")
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss (smoothed)")
+    return figure
+
+
+@styled
 def stage_throughput(stages: pd.DataFrame) -> Figure:
     """Videos per second that each stage would reach by itself, and how busy it was.
 

@@ -1,0 +1,110 @@
+"""Training jobs in one process and in two: the same batches, and so the same weights."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clips import write_clip
+from liveness.errors import InputError
+from liveness.fitting import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
+from liveness.frames import Sampling, extract
+from liveness.manifest import build_manifest, read_manifest
+from running import ROOT
+
+pytestmark = pytest.mark.slow
+RECIPE: dict[str, Any] = {
+    "epochs": 5, "warmup_epochs": 1, "batch_size": 8, "lr": 1e-3, "min_lr": 1e-5, "weight_decay": 0.05,
+    "label_smoothing": 0.1, "ema_decay": 0.8, "precision": "fp32", "seed": 1,
+    "augmentation": {
+        "crop_scale": [0.7, 1.0], "hflip": 0.5, "vflip": 0.0, "color_jitter": 0.2, "auto_augment": "",
+        "erasing": 0.1,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Eight training videos of four frames, three validation videos of three (an odd number of frames)."""
+    folder = tmp_path_factory.mktemp("job")
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(11):
+        texture = rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+        texture[..., 2] = 255 if n % 2 else texture[..., 2]
+        write_clip(folder / f"{n}.mp4", [texture] * 4)
+        rows.append((f"{n}.mp4", n % 2, str(n), int(n < 8)))
+    columns = ["fname", "liveness_score", "group", "fold"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "folds.csv", index=False)
+    build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
+    manifest = read_manifest([folder / "0.csv"])
+    extract(manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), 95, workers=1)
+    return Job(
+        architecture="test_convnext", image_size=64, pretrained=False, drop_path=0.0, recipe=RECIPE,
+        frames=[str(folder / "0.arrow")], folds=str(folder / "folds.csv"), fold=0, state="", logs="",
+        threads=2, trackers={}, about={"run": "m/0"},
+    )  # fmt: skip
+
+
+def fitted(
+    job: Job, folder: Path, processes: int, **recipe: Any
+) -> tuple[dict[str, torch.Tensor], pd.DataFrame]:
+    job = replace(job, state=str(folder / "state"), logs=str(folder / "logs"), recipe=job.recipe | recipe)
+    fit_together(job, processes)
+    return load_file(folder / "state" / WEIGHTS), pd.read_csv(folder / "state" / HISTORY)
+
+
+def test_two_processes_train_as_one(job: Job, tmp_path: Path) -> None:
+    one, one_history = fitted(job, tmp_path / "one", 1)
+    two, two_history = fitted(job, tmp_path / "two", 2)
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, two[name], atol=1e-4), name
+    np.testing.assert_allclose(one_history, two_history, atol=1e-4)
+
+
+def test_two_processes_validate_every_frame_once_with_batch_norm(job: Job, tmp_path: Path) -> None:
+    # a frozen backbone keeps its statistics, which are otherwise those of each process's share
+    job = replace(job, architecture="test_efficientnet")
+    one, two = (fitted(job, tmp_path / str(n), n, epochs=2, freeze_epochs=2)[1] for n in (1, 2))
+    np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_processes_of_several_machines_meet(job: Job, tmp_path: Path) -> None:
+    one, _ = fitted(job, tmp_path / "one", 1, epochs=1)
+    job = replace(job, state=str(tmp_path), logs=str(tmp_path / "logs"), recipe=RECIPE | {"epochs": 1})
+    (tmp_path / "job.json").write_text(json.dumps(asdict(job)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "job"]
+    command += ["-m", "liveness.fitting", str(tmp_path / "job.json")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}
+    machines = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
+    for name, tensor in load_file(tmp_path / WEIGHTS).items():
+        assert torch.allclose(tensor, one[name], atol=1e-4), name
+    # what is finished is not trained again
+    fit_together(replace(job, frames=["gone"]), processes=1)
+
+
+def test_two_processes_find_a_learning_rate(job: Job, tmp_path: Path) -> None:
+    job = replace(job, state=str(tmp_path), find_lr=True)
+    fit_together(job, 2)
+    assert 1e-7 < json.loads((tmp_path / FOUND).read_text())["lr"] < 1
+    assert len(pd.read_csv(tmp_path / CURVE)) > 20
+
+
+def test_the_sentence_of_a_process_that_fails_is_passed_on(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gives no numbers after epoch 0; lower training\.lr"):
+        fitted(job, tmp_path, 2, lr=1e30, warmup_epochs=0, ema_decay=0.0)

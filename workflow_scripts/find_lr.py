@@ -1,0 +1,31 @@
+"""Find the learning rate of a model, on all folds but one."""
+
+import shutil
+from pathlib import Path
+
+from liveness.fitting import CURVE, FOUND, fit_together, make_job
+from liveness.leases import lease
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.training import forget
+
+start_log(snakemake.log[0])
+gpus = lease(snakemake.resources.gpu)
+params = dict(snakemake.params.items())
+job = make_job(
+    params,
+    training=snakemake.config["training"] | {"lr": 1.0},
+    inputs=list(snakemake.input),
+    frames=list(snakemake.input.frames),
+    folds=snakemake.input.folds,
+    fold=params["fold"],
+    run=f"{snakemake.wildcards.model}/lr",
+    threads=snakemake.threads,
+    config=snakemake.config,
+    find_lr=True,
+)
+fit_together(job, processes=max(1, len(gpus)))
+for name, output in ((FOUND, snakemake.output.lr), (CURVE, snakemake.output.curve)):
+    with whole(output) as path:
+        shutil.copyfile(Path(job.state, name), path)
+forget(Path(job.state))

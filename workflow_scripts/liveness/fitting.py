@@ -1,0 +1,182 @@
+"""One process of a training job: `python -m liveness.fitting JOB.json`, alone or under torchrun.
+
+On several machines, with the job's file on a disk that they share, on each of them:
+
+    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST \\
+        -m liveness.fitting JOB.json
+
+A job that is finished, wherever it ran, is not trained again.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from liveness import leases
+from liveness.augmentation import Augmentation
+from liveness.errors import InputError
+from liveness.frames import FrameStore
+from liveness.labels import read_folds
+from liveness.models import create, save_checkpoint
+from liveness.outputs import sha256, whole
+from liveness.tracking import git_revision, make_trackers
+from liveness.training import Recipe, find_learning_rate, fine_tune, this_share
+
+WEIGHTS, HISTORY, PROBLEM = "weights.safetensors", "history.csv", "problem.txt"
+FOUND, CURVE = "lr.json", "curve.csv"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process must know to take part in training a model on all folds but one.
+
+    `recipe` holds the values of training.Recipe, `threads` are those of all processes on this machine
+    together, and results are left in the folder `state`: WEIGHTS and HISTORY or, where the task is to find a
+    learning rate (`find_lr`), FOUND and CURVE.
+    """
+
+    architecture: str
+    image_size: int
+    pretrained: bool | str
+    drop_path: float
+    recipe: dict[str, Any]
+    frames: list[str]
+    folds: str
+    fold: int
+    state: str
+    logs: str
+    threads: int
+    trackers: dict[str, dict[str, Any]]
+    about: dict[str, Any]
+    find_lr: bool = False
+
+    @property
+    def result(self) -> Path:
+        """What is there when all is done."""
+        return Path(self.state, FOUND if self.find_lr else WEIGHTS)
+
+
+def make_job(
+    params: Mapping[str, Any],
+    training: Mapping[str, Any],
+    inputs: Sequence[str],
+    frames: Sequence[str],
+    folds: str,
+    fold: int,
+    run: str,
+    threads: int,
+    config: Mapping[str, Any],
+    find_lr: bool = False,
+) -> Job:
+    """The job of a rule: `params` is all that its result depends on beside the files `inputs`, `training` the
+    whole section of the configuration, `run` what it is called.
+
+    Its state lies at a path that no rule declares, since Snakemake deletes the declared outputs of a failed
+    job; it is named by all that the result depends on, so that a changed recipe never goes on from an old
+    one's weights.
+    """
+    depends = [params, {path: sha256(path) for path in inputs}]
+    digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
+    return Job(
+        **{key: params[key] for key in ("architecture", "image_size", "pretrained", "drop_path")},
+        recipe={**training, **params["training"], "seed": params["seed"]},
+        frames=list(frames),
+        folds=folds,
+        fold=fold,
+        state=f"results/training/{run}/{digest}",
+        logs=f"results/logs/tensorboard/{run}",
+        threads=threads,
+        trackers={} if find_lr else dict(config["tracking"]),
+        about={"run": run, "code": git_revision(Path(__file__).parent), "config": dict(config)},
+        find_lr=find_lr,
+    )
+
+
+def fit(job: Job) -> None:
+    """Do this process's part of the job; the first one leaves the results. Raises InputError as fine_tune."""
+    augmentation = Augmentation(**job.recipe["augmentation"])
+    recipe = Recipe(**job.recipe | {"augmentation": augmentation})
+    table = read_folds(job.folds)
+    labels, held_out = table["liveness_score"], table["fold"] == job.fold
+    state, share = Path(job.state), this_share()
+    # the new head is drawn at random, the same by all processes
+    torch.manual_seed(recipe.seed)
+    given: dict[str, Any] = {
+        "checkpoint": create(job.architecture, job.image_size, job.pretrained, job.drop_path),
+        "store": FrameStore(job.frames),
+        "training": labels[~held_out].to_dict(),
+        "validation": labels[held_out].to_dict(),
+        "recipe": recipe,
+        "state": state,
+        "threads": max(1, job.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))),
+    }
+    if job.find_lr:
+        rate, curve = find_learning_rate(**given)
+        if share.rank == 0:
+            with whole(state / CURVE) as path:
+                curve.to_csv(path, index=False)
+            with whole(state / FOUND) as path:
+                path.write_text(json.dumps({"lr": rate}), encoding="utf-8")
+        return
+    checkpoint, history = fine_tune(
+        **given,
+        logs=Path(job.logs),
+        trackers=make_trackers(job.trackers, job.about["run"], Path(job.logs), job.about)
+        if share.rank == 0
+        else [],
+    )
+    if share.rank == 0:
+        with whole(state / HISTORY) as path:
+            history.to_csv(path, index=False)
+        with whole(state / WEIGHTS) as path:
+            save_checkpoint(checkpoint, path)
+
+
+def fit_together(job: Job, processes: int) -> None:
+    """Train in so many processes of this machine, each on a GPU of its own if there are any.
+
+    Raises InputError with the sentence of the process that failed.
+    """
+    state = Path(job.state)
+    if job.result.is_file():
+        return
+    file = state / "job.json"
+    with whole(file) as path:
+        path.write_text(json.dumps(asdict(job)), encoding="utf-8")
+    if processes == 1:
+        fit(job)
+        return
+    (state / PROBLEM).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", str(processes), "-m", __name__, str(file)]
+    library = str(Path(__file__).parents[1])
+    paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})  # noqa: S603
+    if done.returncode:
+        problem = state / PROBLEM
+        raise InputError(
+            problem.read_text(encoding="utf-8")
+            if problem.is_file()
+            else f"one of {processes} processes of training failed; see the messages above."
+        )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO if this_share().rank == 0 else logging.ERROR, format="%(message)s")
+    if leases.HELD in os.environ:
+        leases.lease(len(leases.visible_gpus()))
+    job = Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    try:
+        fit(job)
+    except InputError as error:
+        (Path(job.state) / PROBLEM).write_text(str(error), encoding="utf-8")
+        raise

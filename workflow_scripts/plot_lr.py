@@ -1,0 +1,14 @@
+"""The curve of the learning-rate finder of one model."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from liveness.figures import write_figure
+from liveness.log import start_log
+from liveness.plots import learning_rate
+
+start_log(snakemake.log[0])
+found = json.loads(Path(snakemake.input.lr).read_text(encoding="utf-8"))["lr"]
+write_figure(learning_rate(pd.read_csv(snakemake.input.curve), found), snakemake.output[0])
