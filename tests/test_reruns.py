@@ -20,6 +20,8 @@ TRAINED = {"train"} | EXPORTED
 FOLDED = {"folds"} | TRAINED
 EXTRACTED = {"extract"} | FOLDED
 
+TINY = tiny_config()["training"]
+
 CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nothing": ({}, set()),
     "inference.batch_size": ({"inference": {"batch_size": 4}}, set()),
@@ -48,7 +50,29 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
     "engine.parity.max_difference_int8": ({"engine": {"parity": {"max_difference_int8": 0.1}}}, set()),
     "engine.parity.threshold": ({"engine": {"parity": {"threshold": 0.6}}}, COMPILED),
     "engine.parity.max_eer_change": ({"engine": {"parity": {"max_eer_change": 0.1}}}, COMPILED),
-    "training.lr": ({"training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8, "lr": 0.01}}, TRAINED),
+    **{
+        f"training.{key}": ({"training": TINY | {key: value}}, rules)
+        for key, value, rules in (
+            ("lr", "auto", {"find_lr"} | TRAINED),
+            ("loss", "focal", TRAINED),
+            ("focal_gamma", 1.0, TRAINED),
+            ("class_weights", "balanced", TRAINED),
+            ("mixup", 0.2, TRAINED),
+            ("cutmix", 0.2, TRAINED),
+            ("layer_decay", 0.8, TRAINED),
+            ("clip_grad", 1.0, TRAINED),
+            ("freeze_epochs", 1, TRAINED),
+            ("patience", 3, TRAINED),
+            ("device_batch_size", 4, set()),
+            ("gradient_checkpointing", True, set()),
+            ("compile", True, set()),
+        )
+    },
+    "tracking": ({"tracking": {"wandb": {"offline": True}}}, set()),
+    "training.lr, another": (
+        {"training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8, "lr": 0.01}},
+        TRAINED,
+    ),
     "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED | {"publish"}),
     "folds.by": ({"folds": {"count": 2, "groups": "labels", "by": "attack"}}, FOLDED),
     "seed": ({"seed": 7}, FOLDED),
@@ -64,6 +88,9 @@ MODULES: dict[str, set[str]] = {
     "augmentation": TRAINED,
     "datasets": TRAINED,
     "training": TRAINED,
+    "fitting": TRAINED,
+    "losses": TRAINED,
+    "tracking": set(),
     "models": TRAINED,
     "duplicates": FOLDED,
     "decoding": SCORED,

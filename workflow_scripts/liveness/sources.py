@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 # On which GPU a job runs changes no result, so an edit of how it gets one reruns nothing.
-WITHOUT_EFFECT = ("leases.py",)
+WITHOUT_EFFECT = ("leases.py", "tracking.py")
 
 
 def source_digest(script: Path, library: Path) -> str:

@@ -1,0 +1,182 @@
+"""How fast training is: our rule beside a plain PyTorch and timm loop over a folder of JPEG files.
+
+    .venv/bin/python benchmarks/training.py
+
+convnext_tiny at 224, batches of 16, frames of really encoded clips. Runs take turns; figures are medians of 5.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import timm
+import torch
+from timm.data import create_dataset, create_loader
+from timm.loss import LabelSmoothingCrossEntropy
+from timm.optim import create_optimizer_v2
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
+
+from clips import write_clip  # noqa: E402
+from liveness import training as ours  # noqa: E402
+from liveness.augmentation import Augmentation  # noqa: E402
+from liveness.frames import FrameStore, Sampling, extract  # noqa: E402
+from liveness.manifest import build_manifest, read_manifest  # noqa: E402
+from liveness.models import create  # noqa: E402
+
+SIZE, BATCH = 224, 16
+WARMUP = 1
+AUGMENTATION = Augmentation((0.7, 1.0), 0.5, 0.0, 0.2, "", 0.1)
+RECIPE = ours.Recipe(
+    epochs=1, warmup_epochs=0, batch_size=BATCH, lr=1e-4, min_lr=1e-6, weight_decay=0.05, label_smoothing=0.1,
+    ema_decay=0.0, precision="fp32", augmentation=AUGMENTATION, seed=0,
+)  # fmt: skip
+
+
+class Stopwatch:
+    """Times of a run's steps: `steps` from the end of one to the end of the next, `waits` for their data."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+        self.steps: list[float] = []
+        self.waits: list[float] = []
+
+    def began(self) -> None:
+        self.waits.append(time.perf_counter() - self.last)
+
+    def ended(self) -> None:
+        now = time.perf_counter()
+        self.steps.append(now - self.last)
+        self.last = now
+
+    @property
+    def images_per_s(self) -> float:
+        return BATCH / statistics.mean(self.steps[WARMUP:])
+
+    @property
+    def wait_share(self) -> float:
+        return sum(self.waits[WARMUP:]) / sum(self.steps[WARMUP:])
+
+
+def film(folder: Path, steps: int) -> dict[str, int]:
+    """Clips enough for so many steps and for a batch of validation; their labels."""
+    rng = np.random.default_rng(0)
+    labels = {}
+    for number in range(steps * BATCH // 4 + 4):
+        texture = rng.integers(0, 255, (46, 26, 3), np.uint8).repeat(10, 0).repeat(10, 1)
+        write_clip(folder / f"{number}.mp4", [np.roll(texture, 3 * n, 1) for n in range(4)], fps=4)
+        labels[f"{number}.mp4"] = number % 2
+    return labels
+
+
+def our_rule(
+    store: FrameStore, labels: dict[str, int], precision: str, threads: int, folder: Path
+) -> Stopwatch:
+    """One epoch of liveness.training, timed by its own hooks; validation is not counted."""
+    watch = Stopwatch()
+
+    class Timed(ours.Classifier):
+        def on_train_epoch_start(self) -> None:
+            super().on_train_epoch_start()
+            watch.last = time.perf_counter()
+
+        def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+            watch.began()
+            super().on_train_batch_start(batch, batch_idx)
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            watch.ended()
+
+    plain, ours.Classifier = ours.Classifier, Timed  # type: ignore[misc]
+    names = list(labels)
+    try:
+        ours.fine_tune(
+            create("convnext_tiny", SIZE), store,
+            training={name: labels[name] for name in names[:-4]},
+            validation={name: labels[name] for name in names[-4:]},
+            recipe=replace(RECIPE, precision=precision), state=folder / "state", logs=folder / "logs",
+            threads=threads,
+        )  # fmt: skip
+    finally:
+        ours.Classifier = plain  # type: ignore[misc]
+    return watch
+
+
+def plain_loop(folder: Path, steps: int, threads: int) -> Stopwatch:
+    """A loop as timm's own training script has it, float32, over class folders of JPEG files."""
+    torch.set_num_threads(threads)
+    model = timm.create_model("convnext_tiny", num_classes=2)
+    loader = create_loader(
+        create_dataset("", root=str(folder)), (3, SIZE, SIZE), BATCH, is_training=True, use_prefetcher=False,
+        scale=tuple(AUGMENTATION.crop_scale), hflip=AUGMENTATION.hflip,
+        color_jitter=AUGMENTATION.color_jitter, re_prob=AUGMENTATION.erasing, interpolation="bilinear",
+        num_workers=min(threads, 8),
+    )  # fmt: skip
+    optimizer = create_optimizer_v2(model, "adamw", lr=1e-4, weight_decay=0.05)
+    loss_of = LabelSmoothingCrossEntropy(0.1)
+    watch = Stopwatch()
+    model.train()
+    batches = iter(loader)
+    watch.last = time.perf_counter()
+    for _ in range(steps):
+        images, labels = next(batches)
+        watch.began()
+        loss = loss_of(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        watch.ended()
+    return watch
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=4)
+    arguments = parser.parse_args()
+    threads = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        labels = film(folder / "videos", arguments.steps)
+        build_manifest(folder / "videos", [folder / "0.csv"], folder / "cache.csv", workers=threads)
+        manifest = read_manifest([folder / "0.csv"])
+        extract(manifest, folder / "videos", folder / "0.arrow", Sampling(4, (0.0, 1.0), 256), 95, threads)
+        store = FrameStore([folder / "0.arrow"])
+        for row, fname in enumerate(store.fnames):
+            path = folder / "jpeg" / str(labels[fname]) / f"{row}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), store.image(row)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+        runs: dict[str, list[Stopwatch]] = {"same": [], "default": [], "plain": []}
+        for number in range(arguments.repeats):
+            for name, precision in (("same", "fp32"), ("default", "auto")):
+                own = folder / f"{name}{number}"
+                runs[name].append(our_rule(store, labels, precision, threads, own))
+            runs["plain"].append(plain_loop(folder / "jpeg", arguments.steps, threads))
+    speed = {name: statistics.median(w.images_per_s for w in watches) for name, watches in runs.items()}
+    for name, value in speed.items():
+        print(f"training.{name}_images_per_s {value:.2f}")
+    ratios = {
+        name: statistics.median(
+            own.images_per_s / plain.images_per_s
+            for own, plain in zip(runs[name], runs["plain"], strict=True)
+        )
+        for name in ("same", "default")
+    }
+    print(f"training.ratio_same_settings {ratios['same']:.3f}")
+    print(f"training.ratio_default_settings {ratios['default']:.3f}")
+    print(f"training.data_wait_share {statistics.median(w.wait_share for w in runs['default']):.3f}")
+
+
+if __name__ == "__main__":
+    main()
