@@ -6,7 +6,7 @@ so that one session looks alike at every resolution. Nothing is stored between c
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -92,6 +92,15 @@ class Screen:
     band_depth: float
     band_hertz: float
 
+    def faint(self, share: float) -> "Screen":
+        """The same with that share of its moire and bands."""
+        return replace(
+            self,
+            colour_depth=share * self.colour_depth,
+            row_depth=share * self.row_depth,
+            band_depth=share * self.band_depth,
+        )
+
     def bend(self, u: Plane, v: Plane) -> tuple[Plane, Plane]:
         """A screen is flat."""
         return u, v
@@ -126,6 +135,10 @@ class Paper:
     curl_angle: float
     curl_phase: float
     shade: float
+
+    def faint(self, share: float) -> "Paper":
+        """The same with that share of its dots' contrast."""
+        return replace(self, dot_depth=share * self.dot_depth)
 
     def _along(self, u: Plane, v: Plane) -> Plane:
         across = math.cos(self.curl_angle) * (u - 0.5) + math.sin(self.curl_angle) * (v - 0.5)
@@ -232,6 +245,10 @@ class Recapture:
     tone: Tone
     glares: tuple[Glare, ...]
     surround: Surround
+
+    def faint(self, share: float) -> "Recapture":
+        """The same session with that share of the medium's fine pattern: 0 leaves none, 1 all."""
+        return replace(self, medium=self.medium.faint(share))
 
     def apply(self, image: Image, t: float) -> Image:
         """Return the re-captured picture of `image`, uint8 (H, W, 3) RGB of the same shape, at `t` seconds.
