@@ -258,6 +258,7 @@ def report_files(wildcards):
         models = config["models"].items()
         trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
         files += expand(rules.plot_training.output, model=trained)
+        files += rules.show_augmentation.output if trained else []
     return files
 
 

@@ -49,6 +49,17 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
     "engine.parity.threshold": ({"engine": {"parity": {"threshold": 0.6}}}, COMPILED),
     "engine.parity.max_eer_change": ({"engine": {"parity": {"max_eer_change": 0.1}}}, COMPILED),
     "training.lr": ({"training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8, "lr": 0.01}}, TRAINED),
+    "training.augmentation": (
+        {
+            "training": {
+                "epochs": 2,
+                "warmup_epochs": 0,
+                "batch_size": 8,
+                "augmentation": {"recapture": 0.1, "degrade": 0.2},
+            }
+        },
+        TRAINED,
+    ),
     "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED | {"publish"}),
     "folds.by": ({"folds": {"count": 2, "groups": "labels", "by": "attack"}}, FOLDED),
     "seed": ({"seed": 7}, FOLDED),
@@ -62,6 +73,8 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 MODULES: dict[str, set[str]] = {
     "augmentation": TRAINED,
+    "random_degradation": TRAINED,
+    "recapture": TRAINED,
     "datasets": TRAINED,
     "training": TRAINED,
     "models": TRAINED,
@@ -89,7 +102,7 @@ MODULES: dict[str, set[str]] = {
     "metrics": COMPILED,
     "inventory": set(),
     # captions and figures: nothing but the target `report` makes them
-    **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes")},
+    **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes", "examples")},
     "soups": set(),
     **{name: {"manifest"} | EXTRACTED for name in ("manifest", "video")},
     **{name: {"manifest", "publish"} | EXTRACTED for name in ("errors", "log", "outputs")},
@@ -115,7 +128,6 @@ MODULES: dict[str, set[str]] = {
     "engines/graph": EXPORTED,
     "preprocessing": EXTRACTED,
     "frames": EXTRACTED,
-    "recapture": set(),
     "demo": set(),
     "portrait": set(),
     "engines/opening": COMPILED,
