@@ -8,7 +8,7 @@ from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.pages import contact_sheet, page, paragraph
 
-LIVE, SPOOF = 5, 3
+LIVE, SPOOF = 4, 3
 NOTE = (
     "Frames as stored, as training sees them, and by kind of re-capture (of live frames, whose label then "
     "changes) and of degradation. The kinds are shown whether or not they are switched on."

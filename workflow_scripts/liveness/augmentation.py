@@ -18,8 +18,8 @@ from liveness import random_degradation, recapture
 from liveness.models import Normalisation
 from liveness.preprocessing import model_input
 
-# moire and halftone as a share of the demo's (log-uniform): good screens and prints show little of it
-PATTERN = (0.12, 0.7)
+# moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
+PATTERN = (0.2, 0.7)
 # of a session of re-capturing: its slowest movement takes 5
 SECONDS = 10
 # seed, epoch, fname, row: what one look at one frame is drawn from
