@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/training.py
 
-convnext_tiny at 224, batches of 16, frames of really encoded clips. Runs take turns; figures are medians of 5.
+convnext_tiny at 224, batches of 16, frames of encoded clips. Runs take turns; figures are medians of 5.
 """
 
 import argparse

@@ -273,6 +273,7 @@ def report_files(wildcards):
         files += expand(rules.plot_training.output, model=trained)
         if config["training"]["lr"] == "auto":
             files += expand(rules.plot_lr.output, model=trained)
+        files += rules.show_augmentation.output if trained else []
     return files
 
 

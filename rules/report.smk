@@ -123,6 +123,32 @@ rule plot_lr:
         "../workflow_scripts/plot_lr.py"
 
 
+rule show_augmentation:
+    input:
+        after_manifest("train"),
+        frames=expand(FRAMES, split="train", shard=SHARDS),
+        folds=FOLDS,
+    output:
+        report(
+            "results/report/augmentation.html",
+            caption="../report/augmentation.rst",
+            category="Training",
+            labels={"shows": "augmentation (sheet)"},
+        ),
+    log:
+        "results/logs/show_augmentation.log",
+    benchmark:
+        "results/benchmarks/show_augmentation.tsv"
+    conda:
+        "../envs/training.yaml"
+    params:
+        augmentation=lookup("training/augmentation", within=config),
+        seed=config["seed"],
+        code=source_digest("show_augmentation.py"),
+    script:
+        "../workflow_scripts/show_augmentation.py"
+
+
 rule plot_throughput:
     input:
         [after_manifest(split) for split in SPLITS],

@@ -1,12 +1,17 @@
-"""Random training views: reproducible per key, different between keys, normalised."""
+"""Random training views: reproducible per key, different between keys; simulated attacks are spoofs."""
 
 import random
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from liveness.augmentation import Augmentation, training_view
+from liveness import augmentation as module
+from liveness.augmentation import Augmentation, Key, recaptured, training_view
+from liveness.preprocessing import model_input
+from liveness.recapture import KINDS
 
 MEAN = STD = (0.5, 0.5, 0.5)
 PLAIN = Augmentation(
@@ -16,7 +21,8 @@ FRAME = np.random.default_rng(0).integers(0, 255, (120, 90, 3), dtype=np.uint8)
 
 
 def test_a_view_is_normalised_and_square() -> None:
-    view = training_view(PLAIN, 64, MEAN, STD)(FRAME, (1, 0, "a.mp4", 0))
+    view, label = training_view(PLAIN, 64, MEAN, STD)(FRAME, 1, (1, 0, "a.mp4", 0))
+    assert label == 1
     assert view.shape == (3, 64, 64)
     assert view.dtype == torch.float32
     assert view.min() >= -1.001
@@ -25,27 +31,41 @@ def test_a_view_is_normalised_and_square() -> None:
 
 @pytest.mark.parametrize("policy", ["", "rand-m9-mstd0.5"])
 def test_the_same_key_gives_the_same_view_whatever_was_drawn_before(policy: str) -> None:
-    augmentation = Augmentation((0.5, 1.0), 0.5, 0.5, 0.2, policy, 0.25)
-    view = training_view(augmentation, 64, MEAN, STD)
-    first = view(FRAME, (1, 2, "a.mp4", 3))
+    augmentation = Augmentation((0.5, 1.0), 0.5, 0.5, 0.2, policy, 0.25, recapture=0.5, degrade=0.5)
+    keys = [(1, 2, "a.mp4", row) for row in range(8)]
+    first = [training_view(augmentation, 64, MEAN, STD)(FRAME, 1, key) for key in keys]
+    assert {label for _, label in first} == {0, 1}
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(99)
-    assert torch.equal(first, training_view(augmentation, 64, MEAN, STD)(FRAME, (1, 2, "a.mp4", 3)))
+    view = training_view(augmentation, 64, MEAN, STD)
+    for key, (pixels, label) in reversed(list(zip(keys, first, strict=True))):
+        again, label_again = view(FRAME, 1, key)
+        assert torch.equal(pixels, again)
+        assert label == label_again
 
 
 @pytest.mark.parametrize(
     "key", [(2, 0, "a.mp4", 0), (1, 1, "a.mp4", 0), (1, 0, "b.mp4", 0), (1, 0, "a.mp4", 1)]
 )
-def test_seed_epoch_video_and_frame_each_change_the_view(key: tuple[int, int, str, int]) -> None:
-    view = training_view(Augmentation((0.3, 0.6), 0.5, 0.0, 0.2, "", 0.0), 64, MEAN, STD)
-    assert not torch.equal(view(FRAME, (1, 0, "a.mp4", 0)), view(FRAME, key))
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        Augmentation((0.3, 0.6), 0.5, 0.0, 0.2, "", 0.0),
+        replace(PLAIN, recapture=1.0),
+        replace(PLAIN, degrade=1.0),
+    ],
+    ids=["timm", "recapture", "degrade"],
+)
+def test_seed_epoch_video_and_frame_each_change_the_view(key: Key, augmentation: Augmentation) -> None:
+    view = training_view(augmentation, 64, MEAN, STD)
+    assert not torch.equal(view(FRAME, 1, (1, 0, "a.mp4", 0))[0], view(FRAME, 1, key)[0])
 
 
 def test_a_portrait_frame_is_seen_to_its_edges() -> None:
     """Crops are of the squashed frame, as inference sees it, and not of its middle square."""
     frame = np.zeros((160, 90, 3), np.uint8)
     frame[:16] = 255
-    view = training_view(PLAIN, 64, MEAN, STD)(frame, (0, 0, "a.mp4", 0))
+    view, _ = training_view(PLAIN, 64, MEAN, STD)(frame, 1, (0, 0, "a.mp4", 0))
     assert view[:, :4].mean() > 0.9
     assert view[:, 10:].mean() < -0.9
 
@@ -53,6 +73,85 @@ def test_a_portrait_frame_is_seen_to_its_edges() -> None:
 def test_flips_happen_as_often_as_asked() -> None:
     ramp = np.tile(np.arange(90, dtype=np.uint8)[None, :, None], (120, 1, 3))
     view = training_view(Augmentation((1.0, 1.0), 0.5, 0.0, 0.2, "", 0.0), 64, MEAN, STD)
-    views = [view(ramp, (0, epoch, "a.mp4", 0)) for epoch in range(200)]
+    views = [view(ramp, 1, (0, epoch, "a.mp4", 0))[0] for epoch in range(200)]
     flipped = sum(bool(v[0, :, 0].mean() > v[0, :, -1].mean()) for v in views)
     assert 70 < flipped < 130
+
+
+def test_at_probability_0_frames_and_labels_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "recaptured", pytest.fail)
+    monkeypatch.setattr(module.random_degradation, "degrade", pytest.fail)
+    view = training_view(PLAIN, 64, MEAN, STD)
+    expected = torch.from_numpy(model_input(model_input(FRAME, 90), 64)).permute(2, 0, 1) / 127.5 - 1
+    for row in range(40):
+        pixels, label = view(FRAME, row % 2, (1, 0, "a.mp4", row))
+        assert label == row % 2
+        assert (pixels - expected).abs().mean() < 0.1
+
+
+def test_the_recipe_draws_the_same_whatever_happened_to_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Augmentation((0.5, 1.0), 0.5, 0.5, 0.2, "rand-m9-mstd0.5", 0.25)
+    monkeypatch.setattr(module, "recaptured", lambda frame, kind, rng: frame)
+    monkeypatch.setattr(module.random_degradation, "degrade", lambda frame, rng: frame)
+    off = training_view(recipe, 64, MEAN, STD)
+    on = training_view(replace(recipe, recapture=1.0, degrade=1.0), 64, MEAN, STD)
+    for row in range(5):
+        key = (1, 0, "a.mp4", row)
+        assert torch.equal(off(FRAME, 1, key)[0], on(FRAME, 1, key)[0])
+
+
+def test_a_re_captured_live_frame_is_a_spoof_and_a_spoof_is_never_re_captured() -> None:
+    view = training_view(replace(PLAIN, recapture=1.0), 64, MEAN, STD)
+    key = (1, 0, "a.mp4", 0)
+    plain, _ = training_view(PLAIN, 64, MEAN, STD)(FRAME, 0, key)
+    assert view(FRAME, 1, key)[1] == 0
+    assert not torch.equal(view(FRAME, 1, key)[0], plain)
+    pixels, label = view(FRAME, 0, key)
+    assert label == 0
+    assert torch.equal(pixels, plain)
+
+
+def test_probabilities_are_frequencies_and_kinds_are_equally_likely(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Counter[str] = Counter()
+
+    def recaptured(frame: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
+        seen[kind] += 1
+        return frame
+
+    def degrade(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        seen["degraded"] += 1
+        return frame
+
+    monkeypatch.setattr(module, "recaptured", recaptured)
+    monkeypatch.setattr(module.random_degradation, "degrade", degrade)
+    view = training_view(replace(PLAIN, recapture=0.6, degrade=0.25), 16, MEAN, STD)
+    small = FRAME[:20, :20]
+    labels = [view(small, 1, (1, epoch, "a.mp4", row))[1] for epoch in range(30) for row in range(20)]
+    spoofs = sum(seen[kind] for kind in KINDS)
+    assert labels.count(0) == spoofs
+    assert spoofs == pytest.approx(360, abs=48)
+    assert seen["degraded"] == pytest.approx(150, abs=42)
+    assert all(seen[kind] == pytest.approx(120, abs=42) for kind in KINDS)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_both_classes_and_simulated_attacks_too_are_degraded(
+    label: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damage that only one class had would tell the classes apart."""
+    order: list[str] = []
+    monkeypatch.setattr(module, "recaptured", lambda frame, kind, rng: order.append("recapture") or frame)
+    monkeypatch.setattr(
+        module.random_degradation, "degrade", lambda frame, rng: order.append("degrade") or frame
+    )
+    training_view(replace(PLAIN, recapture=1.0, degrade=1.0), 64, MEAN, STD)(FRAME, label, (1, 0, "a.mp4", 0))
+    assert order == ["recapture"] * label + ["degrade"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_re_captured_frame_keeps_its_size_and_is_decided_by_its_generator(kind: str) -> None:
+    frame = np.full((160, 90, 3), 128, np.uint8)
+    seen = [recaptured(frame, kind, np.random.default_rng(seed)) for seed in range(3)]
+    assert all(image.shape == frame.shape and image.dtype == np.uint8 for image in seen)
+    assert not np.array_equal(seen[0], seen[1])
+    assert np.array_equal(seen[2], recaptured(frame, kind, np.random.default_rng(2)))

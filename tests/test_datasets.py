@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import numbered, write_clip
+from liveness.augmentation import Key
 from liveness.datasets import Share, TrainingFrames, TrainingSampler, ValidationFrames, ValidationSampler
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
@@ -31,16 +32,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 def test_training_frames_are_those_of_labelled_videos_with_their_labels(store: FrameStore) -> None:
     seen = []
 
-    def view(frame: np.ndarray, key: tuple[int, int, str, int]) -> torch.Tensor:
-        seen.append((key, frame))
-        return torch.zeros(3, 8, 8)
+    def view(frame: np.ndarray, label: int, key: Key) -> tuple[torch.Tensor, int]:
+        seen.append((key, frame, label))
+        return torch.zeros(3, 8, 8), 10 + label
 
     frames = TrainingFrames(store, LABELS, view, seed=5)
     assert len(frames) == 8
     labels = [frames[3, position][1] for position in range(8)]
-    assert [LABELS[key[2]] for key, _ in seen] == labels
-    assert {key[:2] for key, _ in seen} == {(5, 3)}
-    assert all(np.array_equal(frame, store.image(key[3])) for key, frame in seen)
+    assert [10 + LABELS[key[2]] for key, _, _ in seen] == labels, "the label is the view's to change"
+    assert [LABELS[key[2]] for key, _, _ in seen] == [label for _, _, label in seen]
+    assert {key[:2] for key, _, _ in seen} == {(5, 3)}
+    assert all(np.array_equal(frame, store.image(key[3])) for key, frame, _ in seen)
 
 
 def test_validation_frames_are_what_inference_sees(store: FrameStore) -> None:

@@ -113,3 +113,13 @@ def test_an_unknown_kind_and_a_wrong_array_are_refused() -> None:
     for wrong in (np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(ValueError, match=r"uint8 \(H, W, 3\)"):
             session("print", 0).apply(wrong, 0.0)
+
+
+@pytest.mark.parametrize("kind", recapture.KINDS)
+def test_a_faint_session_shows_less_of_the_pattern_and_else_the_same(kind: str) -> None:
+    image, held = smooth_picture(), session(kind, 2)
+    assert held.faint(1) == held
+    none, full = (held.faint(share).apply(image, 0.2).astype(int) for share in (0, 1))
+    half = held.faint(0.5).apply(image, 0.2).astype(int)
+    assert np.abs(half - none).mean() == pytest.approx(np.abs(full - none).mean() / 2, rel=0.2)
+    assert held.faint(0.3).pose == held.pose

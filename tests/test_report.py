@@ -39,7 +39,7 @@ def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     done = run.executed("report")
     assert set(done) == {
         "plot", "plot_robustness", "plot_training", "plot_throughput", "present", "present_outputs", "review",
-        "describe", "doubt", "stress", "forecast", "parity_report",
+        "show_augmentation", "describe", "doubt", "stress", "forecast", "parity_report",
     }  # fmt: skip
     run.snakemake("report", "--report", str(run.folder / "results/report.html"))
     return run
@@ -90,7 +90,8 @@ def shown(browser: Chrome) -> list[str]:
                 assert len(button.get_attribute("href")) > 100, name
                 continue
             button.click()
-            kind = "iframe" if any(word in name for word in ("(table", "false ", "labels")) else "img"
+            pages = ("(table", "(sheet", "false ", "labels")
+            kind = "iframe" if any(word in name for word in pages) else "img"
             view = wait.until(
                 lambda page, kind=kind: page.find_elements(By.CSS_SELECTOR, f"#app > div > div {kind}")
             )

@@ -54,6 +54,7 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
         f"training.{key}": ({"training": TINY | {key: value}}, rules)
         for key, value, rules in (
             ("lr", "auto", {"find_lr"} | TRAINED),
+            ("lr", 0.01, TRAINED),
             ("loss", "focal", TRAINED),
             ("focal_gamma", 1.0, TRAINED),
             ("class_weights", "balanced", TRAINED),
@@ -66,11 +67,12 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
             ("device_batch_size", 4, set()),
             ("gradient_checkpointing", True, set()),
             ("compile", True, set()),
+            ("augmentation", {"recapture": 0.1, "degrade": 0.2}, TRAINED),
         )
     },
     "tracking": ({"tracking": {"wandb": {"offline": True}}}, set()),
     "training.lr, another": (
-        {"training": {"epochs": 2, "warmup_epochs": 0, "batch_size": 8, "lr": 0.01}},
+        {"training": TINY | {"lr": 0.01}},
         TRAINED,
     ),
     "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED | {"publish"}),
@@ -86,6 +88,8 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 MODULES: dict[str, set[str]] = {
     "augmentation": TRAINED,
+    "random_degradation": TRAINED,
+    "recapture": TRAINED,
     "datasets": TRAINED,
     "training": TRAINED,
     "fitting": TRAINED,
@@ -116,7 +120,7 @@ MODULES: dict[str, set[str]] = {
     "metrics": COMPILED,
     "inventory": set(),
     # captions and figures: nothing but the target `report` makes them
-    **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes")},
+    **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes", "examples")},
     "soups": set(),
     **{name: {"manifest"} | EXTRACTED for name in ("manifest", "video")},
     **{name: {"manifest", "publish"} | EXTRACTED for name in ("errors", "log", "outputs")},
@@ -142,7 +146,6 @@ MODULES: dict[str, set[str]] = {
     "engines/graph": EXPORTED,
     "preprocessing": EXTRACTED,
     "frames": EXTRACTED,
-    "recapture": set(),
     "demo": set(),
     "portrait": set(),
     "engines/opening": COMPILED,

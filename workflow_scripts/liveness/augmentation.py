@@ -1,6 +1,10 @@
-"""Random views of stored frames, reproducible per seed, epoch and frame."""
+"""Random views of stored frames, reproducible per seed, epoch and frame.
+
+Re-capture and degradations change the stored frame; timm's transform then makes the network's input of it.
+"""
 
 import hashlib
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,13 +14,22 @@ import torch
 from PIL import Image
 from timm.data import create_transform
 
+from liveness import random_degradation, recapture
 from liveness.models import Normalisation
 from liveness.preprocessing import model_input
+
+# moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
+PATTERN = (0.2, 0.7)
+# of a session of re-capturing: its slowest movement takes 5
+SECONDS = 10
+# seed, epoch, fname, row: what one look at one frame is drawn from
+Key = tuple[int, int, str, int]
+View = Callable[[np.ndarray, int, Key], tuple[torch.Tensor, int]]
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities and ranges of timm's training transform; config.yaml explains each."""
+    """Probabilities and ranges; config.yaml explains each. The last two come before timm's transform."""
 
     crop_scale: Sequence[float]
     hflip: float
@@ -24,14 +37,17 @@ class Augmentation:
     color_jitter: float
     auto_augment: str
     erasing: float
+    recapture: float = 0.0
+    degrade: float = 0.0
 
 
 def training_view(
     augmentation: Augmentation, image_size: int, mean: Normalisation, std: Normalisation
-) -> Callable[[np.ndarray, tuple[int, int, str, int]], torch.Tensor]:
-    """Return a function of a frame (uint8 [h, w, 3]) and its key (seed, epoch, fname, row).
+) -> View:
+    """Return a function of a frame (uint8 [h, w, 3]), its label (1 live, 0 spoof) and its key.
 
-    It gives a normalised float32 [3, image_size, image_size], the same for the same key in any process.
+    It gives a normalised float32 [3, image_size, image_size] and the label of what is seen there, the same
+    for the same key in any process.
     """
     transform = create_transform(
         image_size,
@@ -49,17 +65,40 @@ def training_view(
         std=std,
     )
 
-    def view(frame: np.ndarray, key: tuple[int, int, str, int]) -> torch.Tensor:
+    def view(frame: np.ndarray, label: int, key: Key) -> tuple[torch.Tensor, int]:
+        frame, label = _filmed(augmentation, frame, label, np.random.default_rng(_digest(key, 16)))
         seed_generators(key)
         # squashed first, as inference does: crops of a portrait frame would otherwise all be its centre
-        return transform(Image.fromarray(model_input(frame, min(frame.shape[:2]))))
+        return transform(Image.fromarray(model_input(frame, min(frame.shape[:2])))), label
 
     return view
 
 
+def recaptured(frame: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
+    """The frame as a camera sees it at some moment on a screen or a print, one of `recapture.KINDS`."""
+    low, high = np.log(PATTERN)
+    session = recapture.draw(rng, kind).faint(math.exp(rng.uniform(low, high)))
+    return session.apply(frame, rng.uniform(0, SECONDS))
+
+
+def _filmed(
+    augmentation: Augmentation, frame: np.ndarray, label: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int]:
+    """Make attacks of some live frames, then spoil some of both classes alike: damage must tell nothing."""
+    if label == 1 and rng.random() < augmentation.recapture:
+        frame, label = recaptured(frame, rng.choice(recapture.KINDS), rng), 0
+    if rng.random() < augmentation.degrade:
+        frame = random_degradation.degrade(frame, rng)
+    return frame, label
+
+
+def _digest(key: tuple[object, ...], size: int) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=size).digest())
+
+
 def seed_generators(key: tuple[object, ...]) -> None:
     """Seed the three generators that timm's transforms, mixup and drop path draw from."""
-    seed = int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=4).digest())
+    seed = _digest(key, 4)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -1,17 +1,16 @@
 """Stored frames as PyTorch datasets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from liveness.augmentation import View
 from liveness.frames import FrameStore
 from liveness.models import Normalisation
 from liveness.preprocessing import model_input
-
-View = Callable[[np.ndarray, tuple[int, int, str, int]], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,9 @@ ALONE = Share()
 
 
 class TrainingFrames(Dataset[tuple[torch.Tensor, int]]):
-    """Augmented frames of the videos in `labels`, indexed by (epoch, position) as
-    TrainingSampler gives them.
+    """Augmented frames of the videos in `labels`, indexed by (epoch, position) as TrainingSampler gives them.
+
+    The label that comes with a frame is that of what the view shows.
     """
 
     def __init__(self, store: FrameStore, labels: Mapping[str, int], view: View, seed: int) -> None:
@@ -40,11 +40,11 @@ class TrainingFrames(Dataset[tuple[torch.Tensor, int]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
-        epoch, position = key
+    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        epoch, position = index
         row = self.rows[position]
-        frame = self.store.image(row)
-        return self.view(frame, (self.seed, epoch, self.store.fnames[row], row)), self.labels[position]
+        key = (self.seed, epoch, self.store.fnames[row], row)
+        return self.view(self.store.image(row), self.labels[position], key)
 
 
 class ValidationFrames(Dataset[tuple[torch.Tensor, int]]):

@@ -6,7 +6,7 @@ so that one session looks alike at every resolution. Nothing is stored between c
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 # OpenCV's stubs tell no dtypes apart, so these names only say what is meant.
 Image = NDArray[Any]  # uint8 (H, W, 3) RGB
-Plane = NDArray[Any]  # float32 (H, W), or (H, W, 3) light in 0..1
+Plane = NDArray[Any]  # float32 (H, W)
+# float32 (3, H, W) in 0..1, changed in place: numpy is slow where the last axis has three entries
+Light = NDArray[Any]
 
 KINDS = ("replay_phone", "replay_monitor", "print")
 
@@ -90,12 +92,21 @@ class Screen:
     band_depth: float
     band_hertz: float
 
+    def faint(self, share: float) -> "Screen":
+        """The same with that share of its moire and bands."""
+        return replace(
+            self,
+            colour_depth=share * self.colour_depth,
+            row_depth=share * self.row_depth,
+            band_depth=share * self.band_depth,
+        )
+
     def bend(self, u: Plane, v: Plane) -> tuple[Plane, Plane]:
         """A screen is flat."""
         return u, v
 
-    def mark(self, picture: Plane, u: Plane, v: Plane, span: tuple[float, float], t: float) -> Plane:
-        """Multiply float32 (H, W, 3) light by the sampled pixel grid and by the refresh bands."""
+    def mark(self, picture: Light, u: Plane, v: Plane, span: tuple[float, float], t: float) -> None:
+        """Multiply the picture by the sampled pixel grid and by the refresh bands."""
         height, width = u.shape
         short = min(height, width)
         columns = (2 * math.pi * width * span[0] * (1 + self.fringes[0] / short)) * u
@@ -105,8 +116,8 @@ class Screen:
         )
         light = (1 + self.row_depth * np.cos(rows)) * (1 + self.band_depth * np.cos(line))[:, None]
         # The red, green and blue stripes lie a third of a pixel apart, which is what colours the fringes.
-        stripes = [(1 + self.colour_depth * np.cos(columns + 2 * math.pi * c / 3)) * light for c in range(3)]
-        return picture * cv2.merge(stripes)
+        for c, channel in enumerate(picture):
+            channel *= (1 + self.colour_depth * np.cos(columns + 2 * math.pi * c / 3)) * light
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,10 @@ class Paper:
     curl_phase: float
     shade: float
 
+    def faint(self, share: float) -> "Paper":
+        """The same with that share of its dots' contrast."""
+        return replace(self, dot_depth=share * self.dot_depth)
+
     def _along(self, u: Plane, v: Plane) -> Plane:
         across = math.cos(self.curl_angle) * (u - 0.5) + math.sin(self.curl_angle) * (v - 0.5)
         return 2 * math.pi * self.curl_cycles * across + self.curl_phase
@@ -135,23 +150,26 @@ class Paper:
         # The height of the curl is seen sideways where it runs across the sheet, and foreshortened along it.
         return u + lift * math.sin(self.curl_angle), v + lift * math.cos(self.curl_angle)
 
-    def mark(self, picture: Plane, u: Plane, v: Plane, span: tuple[float, float], t: float) -> Plane:
-        """Screen float32 (H, W, 3) light into dots, each ink at its own angle, and shade it by the curl."""
+    def mark(self, picture: Light, u: Plane, v: Plane, span: tuple[float, float], t: float) -> None:
+        """Screen the picture into dots, each ink at its own angle, and shade it by the curl."""
         height, width = u.shape
         scale = self.dots / min(height, width)
         x, y = u * (width * span[0] * scale), v * (height * span[1] * scale)
         light = 1 + self.shade * np.cos(self._along(u, v))
-        channels = []
-        for ink, degrees in zip(cv2.split(picture), (15, 75, 45), strict=True):
+        for ink, degrees in zip(picture, (15, 75, 45), strict=True):
             c, s = (
                 2 * math.pi * math.cos(math.radians(degrees)),
                 2 * math.pi * math.sin(math.radians(degrees)),
             )
-            spot = np.cos(c * x + s * y) + np.cos(c * y - s * x)
+            spot = np.cos(c * x + s * y)
+            spot += np.cos(c * y - s * x)
             # A soft threshold: dots grow with the ink's density and vanish in pure white and black.
-            dotted = np.clip(ink + (0.25 + ink * (1 - ink)) * spot, 0, 1)
-            channels.append((ink + self.dot_depth * (dotted - ink)) * light)
-        return cv2.merge(channels)
+            spot *= 0.25 + ink * (1 - ink)
+            spot += ink
+            dotted = np.clip(spot, 0, 1, out=spot)
+            dotted -= ink
+            ink += self.dot_depth * dotted
+            ink *= light
 
 
 @dataclass(frozen=True)
@@ -197,8 +215,8 @@ class Surround:
     room: tuple[tuple[float, float, float], tuple[float, float, float]]
     room_angle: float
 
-    def frame(self, picture: Plane, u: Plane, v: Plane, span: tuple[float, float]) -> Plane:
-        """Return float32 (H, W, 3) `picture` inside the unit square, margin and room outside it."""
+    def frame(self, picture: Light, u: Plane, v: Plane, span: tuple[float, float]) -> None:
+        """Keep the picture inside the unit square, and put margin and room outside it."""
         height, width = u.shape
         # Signed distance to the picture's edge in pixels of the view, positive inside.
         inside = np.minimum(
@@ -206,16 +224,16 @@ class Surround:
             np.minimum(v, 1 - v) * np.float32(height * span[1]),
         )
         edge = inside < 1  # everything else is the picture alone, and most of the view
-        inside = inside[edge][:, None]
+        inside = inside[edge]
         c, s = 3 * math.cos(self.room_angle), 3 * math.sin(self.room_angle)
-        mix = 0.5 + 0.5 * np.tanh(c * (u[edge] - 0.5) + s * (v[edge] - 0.5))[:, None]
-        near, far = np.array(self.room, np.float32)
-        around = near + (far - near) * mix
+        mix = 0.5 + 0.5 * np.tanh(c * (u[edge] - 0.5) + s * (v[edge] - 0.5))
         medium = np.clip(inside + np.float32(self.margin * min(height, width) + 0.5), 0, 1)
-        around += (np.array(self.margin_colour, np.float32) - around) * medium
-        framed = picture.copy()
-        framed[edge] = around + (picture[edge] - around) * np.clip(inside + np.float32(0.5), 0, 1)
-        return framed
+        shown = np.clip(inside + np.float32(0.5), 0, 1)
+        colours = np.array([*self.room, self.margin_colour], np.float32).T
+        for plane, (near, far, margin) in zip(picture, colours, strict=True):
+            around = near + (far - near) * mix
+            around += (margin - around) * medium
+            plane[edge] = around + (plane[edge] - around) * shown
 
 
 @dataclass(frozen=True)
@@ -227,6 +245,10 @@ class Recapture:
     tone: Tone
     glares: tuple[Glare, ...]
     surround: Surround
+
+    def faint(self, share: float) -> "Recapture":
+        """The same session with that share of the medium's fine pattern: 0 leaves none, 1 all."""
+        return replace(self, medium=self.medium.faint(share))
 
     def apply(self, image: Image, t: float) -> Image:
         """Return the re-captured picture of `image`, uint8 (H, W, 3) RGB of the same shape, at `t` seconds.
@@ -245,13 +267,16 @@ class Recapture:
             borderMode=cv2.BORDER_REPLICATE,
         )
         span = self.pose.span
-        light = self.medium.mark(shown * np.float32(1 / 255), u, v, span, t)
-        light = self.surround.frame(light, u, v, span)
+        light = np.array(cv2.split(shown), np.float32)
+        light *= np.float32(1 / 255)
+        self.medium.mark(light, u, v, span, t)
+        self.surround.frame(light, u, v, span)
         for glare in self.glares:
             # A reflection moves against the surface that shows it.
             white = glare.light(height, width, -self.pose.shift_x.at(t), -self.pose.shift_y.at(t))
-            light += cv2.merge([white] * 3) * (1 - light)
-        return cv2.convertScaleAbs(light, alpha=255)
+            for plane in light:
+                plane += white * (1 - plane)
+        return cv2.merge([cv2.convertScaleAbs(plane, alpha=255) for plane in light])
 
 
 def draw(rng: np.random.Generator, kind: str) -> Recapture:

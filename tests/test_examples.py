@@ -1,0 +1,69 @@
+"""The sheet of augmentation: which frames it shows, and that it shows what training sees."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clips import numbered, write_clip
+from liveness.augmentation import Augmentation
+from liveness.examples import EPOCHS, SIDE, Example, choose, sheet
+from liveness.frames import FrameStore, Sampling, extract
+from liveness.manifest import build_manifest, read_manifest
+from liveness.random_degradation import KINDS
+from liveness.recapture import KINDS as ATTACKS
+
+PLAIN = Augmentation((1.0, 1.0), 0.0, 0.0, 0.0, "", 0.0)
+FRAME = np.random.default_rng(0).integers(0, 255, (120, 90, 3), dtype=np.uint8)
+EXAMPLES = [Example("live.mp4", 0, 1, FRAME), Example("spoof.mp4", 1, 0, FRAME)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(7):
+        write_clip(folder / f"{number}.mp4", numbered(8))
+    build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
+    sampling = Sampling(3, (0.0, 1.0), short_side=96)
+    extract(read_manifest([folder / "0.csv"]), folder, folder / "0.arrow", sampling, quality=95, workers=1)
+    return FrameStore([folder / "0.arrow"])
+
+
+def test_middle_frames_of_videos_of_both_labels_are_chosen_evenly(store: FrameStore) -> None:
+    labels = {f"{number}.mp4": int(number < 5) for number in range(7)} | {"unreadable.mp4": 0}
+    chosen = choose(store, labels, {1: 3, 0: 4})
+    assert [example.fname for example in chosen] == ["0.mp4", "2.mp4", "4.mp4", "5.mp4", "6.mp4"]
+    assert [example.label for example in chosen] == [1, 1, 1, 0, 0]
+    for example in chosen:
+        assert (store.fnames[example.row], store.indices[example.row]) == (example.fname, 1)
+        assert np.array_equal(example.image, store.image(example.row))
+
+
+def test_without_any_video_of_a_label_there_are_none_of_it(store: FrameStore) -> None:
+    assert [example.label for example in choose(store, {"0.mp4": 0}, {1: 3, 0: 3})] == [0]
+
+
+def test_every_kind_is_shown_even_when_it_is_switched_off_and_says_so() -> None:
+    cards = {card.title: card for card in sheet(EXAMPLES, PLAIN, seed=1)}
+    epochs = [f"epoch {epoch}" for epoch in range(EPOCHS)]
+    attacks = [kind.replace("_", " ") for kind in ATTACKS]
+    assert list(cards) == ["stored", *epochs, *attacks, *KINDS]
+    assert cards["stored"].pictures["live.mp4"] is FRAME
+    for name in attacks:
+        assert list(cards[name].pictures) == ["live.mp4"]
+        assert cards[name].verdict == "now a spoof"
+        assert cards[name].text == "switched off (training.augmentation.recapture is 0)"
+    for name in KINDS:
+        assert list(cards[name].pictures) == ["live.mp4", "spoof.mp4"]
+        assert cards[name].text == "switched off (training.augmentation.degrade is 0)"
+    shown = sheet(EXAMPLES, replace(PLAIN, degrade=0.25), seed=1)
+    assert shown[-1].text == "probability 0.25 (training.augmentation.degrade)"
+
+
+def test_epochs_are_what_training_sees_and_name_frames_whose_label_changed() -> None:
+    _, first, *_ = sheet(EXAMPLES, PLAIN, seed=1)
+    assert list(first.pictures) == ["live.mp4", "spoof.mp4"]
+    assert first.pictures["live.mp4"].shape == (SIDE, SIDE, 3)
+    assert first.pictures["live.mp4"].mean() == pytest.approx(FRAME.mean(), abs=1)
+    _, first, *_ = sheet(EXAMPLES, replace(PLAIN, recapture=1.0), seed=1)
+    assert list(first.pictures) == ["live.mp4, now a spoof", "spoof.mp4"]

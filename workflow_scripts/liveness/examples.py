@@ -1,0 +1,75 @@
+"""What augmentation makes of a few training frames, one kind after the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from liveness import random_degradation, recapture
+from liveness.augmentation import Augmentation, recaptured, training_view
+from liveness.frames import FrameStore
+from liveness.pages import Card
+
+# how often the frames are shown as training sees them, and how large
+EPOCHS = 2
+SIDE = 224
+
+
+@dataclass(frozen=True)
+class Example:
+    """A stored frame, uint8 RGB [H, W, 3], with its row in the store and its label (1 live, 0 spoof)."""
+
+    fname: str
+    row: int
+    label: int
+    image: np.ndarray
+
+
+def choose(store: FrameStore, labels: Mapping[str, int], count: Mapping[int, int]) -> list[Example]:
+    """The middle frame of `count` videos of each label, live ones first, spread evenly over all of it."""
+    chosen = []
+    for label in (1, 0):
+        fnames = [fname for fname in sorted(labels) if labels[fname] == label and len(store.rows(fname))]
+        places = np.linspace(0, len(fnames) - 1, min(count[label], len(fnames))).round().astype(int)
+        for fname in (fnames[place] for place in places):
+            rows = store.rows(fname)
+            row = int(rows[len(rows) // 2])
+            chosen.append(Example(fname, row, label, store.image(row)))
+    return chosen
+
+
+def sheet(examples: Sequence[Example], augmentation: Augmentation, seed: int) -> list[Card]:
+    """Cards of the frames as stored, of what training sees in its first epochs, and of every kind of
+    re-capture and degradation, whether or not these are switched on.
+    """
+    live = [example for example in examples if example.label == 1]
+    cards = [Card("stored", "what augmentation starts from", {e.fname: e.image for e in examples})]
+    cards += [_epoch(examples, augmentation, seed, epoch) for epoch in range(EPOCHS)]
+    for number, kind in enumerate(recapture.KINDS):
+        rng = np.random.default_rng((seed, number))
+        pictures = {e.fname: recaptured(e.image, kind, rng) for e in live}
+        name = kind.replace("_", " ")
+        cards.append(Card(name, _probability("recapture", augmentation.recapture), pictures, "now a spoof"))
+    for number, (name, degradation) in enumerate(random_degradation.KINDS.items()):
+        rng = np.random.default_rng((seed, number))
+        pictures = {e.fname: degradation(e.image, rng) for e in examples}
+        cards.append(Card(name, _probability("degrade", augmentation.degrade), pictures))
+    return cards
+
+
+def _epoch(examples: Sequence[Example], augmentation: Augmentation, seed: int, epoch: int) -> Card:
+    # what erasing fills in is drawn around the mean
+    middle = (0.5, 0.5, 0.5)
+    view = training_view(augmentation, SIDE, middle, middle)
+    pictures = {}
+    for example in examples:
+        pixels, label = view(example.image, example.label, (seed, epoch, example.fname, example.row))
+        image = pixels.permute(1, 2, 0).numpy() * 127.5 + 127.5
+        caption = example.fname if label == example.label else f"{example.fname}, now a spoof"
+        pictures[caption] = image.clip(0, 255).round().astype(np.uint8)
+    return Card(f"epoch {epoch}", "as training sees them", pictures)
+
+
+def _probability(key: str, value: float) -> str:
+    key = f"training.augmentation.{key}"
+    return f"probability {value:g} ({key})" if value else f"switched off ({key} is 0)"

@@ -1,0 +1,22 @@
+"""A sheet of training frames and of what augmentation makes of them."""
+
+from liveness.augmentation import Augmentation
+from liveness.examples import choose, sheet
+from liveness.frames import FrameStore
+from liveness.labels import read_folds
+from liveness.log import start_log
+from liveness.outputs import whole
+from liveness.pages import contact_sheet, page, paragraph
+
+LIVE, SPOOF = 4, 3
+NOTE = (
+    "Frames as stored, as training sees them, and by kind of re-capture (of live frames, whose label then "
+    "changes) and of degradation. The kinds are shown whether or not they are switched on."
+)
+
+start_log(snakemake.log[0])
+labels = read_folds(snakemake.input.folds)["liveness_score"].to_dict()
+examples = choose(FrameStore(snakemake.input.frames), labels, {1: LIVE, 0: SPOOF})
+cards = sheet(examples, Augmentation(**snakemake.params.augmentation), snakemake.params.seed)
+with whole(snakemake.output[0]) as path:
+    path.write_text(page("Augmentation", paragraph(NOTE), contact_sheet(cards)), encoding="utf-8")
