@@ -57,7 +57,7 @@ class Sampling:
         return sample_times(duration, self.count, self.window)[: self.first]
 
 
-class Looked(NamedTuple):
+class Sampled(NamedTuple):
     """What was seen of a video: its sampled frames.
 
     `images` are uint8 RGB [H, W, 3] in canonical form (see `preprocessing.canonical`), `times` float64 [n] in
@@ -74,13 +74,13 @@ def read_video(
     duration: float,
     sampling: Sampling,
     degrade: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> Looked:
+) -> Sampled:
     """Decode the sampled frames of a video and bring them into the form that training and scoring share.
 
     `duration` comes from the manifest. Decoding stops at the last frame wanted. `degrade` changes the decoded
     frames first (see `degradation`): faces are looked for in what is left.
 
-    Raises VideoError if no frame can be decoded.
+    Raises VideoError if no frame can be decoded, InputError if there is no detector for the faces to crop to.
     """
     times = sampling.times(duration).tolist()
     frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
@@ -92,7 +92,7 @@ def read_video(
             faceless += face is None
             image = image if face is None else face
         images.append(canonical(image, sampling.short_side))
-    return Looked(images, np.array([frame.time for frame in frames]), faceless)
+    return Sampled(images, np.array([frame.time for frame in frames]), faceless)
 
 
 def extract(
