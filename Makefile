@@ -66,7 +66,7 @@ format: .venv/installed  ## format Python and Snakemake files
 
 lock: .venv/installed  ## compile requirements.txt from pyproject.toml (and the conda files from both)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --extra rtx --extra int8 --extra dev pyproject.toml -o requirements.txt
+	  --no-emit-index-url --extra rtx --extra int8 --extra faces --extra dev pyproject.toml -o requirements.txt
 	$(BIN)/python envs/sync.py
 
 clean:  ## remove results and the demo's videos, keep the environment

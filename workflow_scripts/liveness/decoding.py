@@ -41,12 +41,14 @@ class Decoded:
         times: of the frames, float64 [n], in seconds from the video's start.
         inputs: by cut uint8 [n, size, size, 3], not yet mirrored.
         frames: the canonical frames, uint8 [H, W, 3], instead of inputs where the device cuts them.
-        decode, preprocess: what they took, in seconds.
+        faceless: how many were to be cropped to a face and have none.
+        decode, preprocess: what they took, in seconds; finding faces is part of decoding.
     """
 
     times: np.ndarray = field(default_factory=lambda: np.empty(0))
     inputs: dict[Cut, np.ndarray] = field(default_factory=dict)
     frames: list[np.ndarray] = field(default_factory=list)
+    faceless: int = 0
     decode: float = 0.0
     preprocess: float = 0.0
     problem: str = ""
@@ -81,13 +83,15 @@ def _decode(sampling: Sampling, degrade: Degrade | None, job: tuple[Video, froze
             return Decoded(problem=probed.problem)
         duration = probed.duration
     try:
-        frames, times = read_video(video.path, duration, sampling, degrade)
+        frames, times, faceless = read_video(video.path, duration, sampling, degrade)
     except VideoError as error:
         return Decoded(decode=perf_counter() - start, problem=str(error))
     decoded = perf_counter()
     if cuts is None:
-        return Decoded(times, frames=frames, decode=decoded - start)
+        return Decoded(times, frames=frames, faceless=faceless, decode=decoded - start)
     inputs = {
         (size, box): np.stack([model_input(part(frame, box), size) for frame in frames]) for size, box in cuts
     }
-    return Decoded(times, inputs, decode=decoded - start, preprocess=perf_counter() - decoded)
+    return Decoded(
+        times, inputs, faceless=faceless, decode=decoded - start, preprocess=perf_counter() - decoded
+    )

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
+from liveness.faces import crop_to_face, faceless_summary
 from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
 from liveness.preprocessing import canonical, sample_times
@@ -43,6 +44,8 @@ class Sampling:
     snap_to_reference: bool = False
     nvdec: bool = False
     first: int | None = None
+    crop: str = "none"
+    face_margin: float = 0.3
 
     @property
     def frames(self) -> int:
@@ -54,25 +57,42 @@ class Sampling:
         return sample_times(duration, self.count, self.window)[: self.first]
 
 
+class Sampled(NamedTuple):
+    """What was seen of a video: its sampled frames.
+
+    `images` are uint8 RGB [H, W, 3] in canonical form (see `preprocessing.canonical`), `times` float64 [n] in
+    seconds when they are shown, and `faceless` counts those that were to be cropped to a face and have none.
+    """
+
+    images: list[np.ndarray]
+    times: np.ndarray
+    faceless: int
+
+
 def read_video(
     path: str | Path,
     duration: float,
     sampling: Sampling,
     degrade: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the sampled frames of a video in canonical form, and when they are shown.
+) -> Sampled:
+    """Decode the sampled frames of a video and bring them into the form that training and scoring share.
 
-    Images are uint8 RGB [H, W, 3] (see `preprocessing.canonical`); times are float64 [n] in seconds.
     `duration` comes from the manifest. Decoding stops at the last frame wanted. `degrade` changes the decoded
-    frames first (see `degradation`).
+    frames first (see `degradation`): faces are looked for in what is left.
 
-    Raises VideoError if no frame can be decoded.
+    Raises VideoError if no frame can be decoded, InputError if there is no detector for the faces to crop to.
     """
     times = sampling.times(duration).tolist()
     frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
     decoded = (degrade(frame.image) if degrade else frame.image for frame in frames)
-    images = [canonical(image, sampling.short_side) for image in decoded]
-    return images, np.array([frame.time for frame in frames])
+    images, faceless = [], 0
+    for image in decoded:
+        if sampling.crop == "face":
+            face = crop_to_face(image, sampling.face_margin)
+            faceless += face is None
+            image = image if face is None else face
+        images.append(canonical(image, sampling.short_side))
+    return Sampled(images, np.array([frame.time for frame in frames]), faceless)
 
 
 def extract(
@@ -88,6 +108,7 @@ def extract(
     Columns: `fname`, `index` (0 ... count-1), `time` (seconds), `image` (JPEG of the given quality, in
     canonical form). The rows are in the manifest's order whatever the number of workers. A video that cannot
     be read has no rows; its name and the reason are logged and kept in the file (`FrameStore.unreadable`).
+    Frames in which no face was found are logged, by number.
     """
     unreadable: dict[str, str] = dict(
         manifest.loc[~manifest["readable"], ["fname", "problem"]].itertuples(index=False, name=None)
@@ -98,9 +119,12 @@ def extract(
     results = bounded_map(encode, videos, workers, in_flight=8 * workers)
     with whole(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
+        faceless: list[tuple[int, int]] = []
         for (fname, _), result in tqdm(results, total=len(videos), desc="extracting", unit="video"):
-            if isinstance(result, list):
-                rows += [(fname, index, time, image) for index, (time, image) in enumerate(result)]
+            if isinstance(result, tuple):
+                encoded, without = result
+                rows += [(fname, index, time, image) for index, (time, image) in enumerate(encoded)]
+                faceless.append((without, len(encoded)))
             else:
                 unreadable[fname] = result.reason if isinstance(result, Crash) else result
             if len(rows) >= ROWS_PER_BATCH:
@@ -108,6 +132,8 @@ def extract(
                 rows = []
         # Only now is it known what could not be read, and the schema was written first: the last batch tells.
         writer.write_batch(_batch(rows), custom_metadata={UNREADABLE: json.dumps(unreadable)})
+    if sampling.crop == "face":
+        log.info(faceless_summary(faceless))
     for fname, problem in unreadable.items():
         log.warning("%s: no frames: %s", fname, problem)
 
@@ -175,14 +201,15 @@ def decode_jpeg(buffer: bytes | pa.Buffer) -> np.ndarray:
 
 def _encode_video(
     folder: Path, sampling: Sampling, quality: int, video: tuple[str, float]
-) -> list[tuple[float, bytes]] | str:
-    """Return (time, JPEG) of a video's frames, or why there are none."""
+) -> tuple[list[tuple[float, bytes]], int] | str:
+    """Return (time, JPEG) of a video's frames and how many have no face, or why there are none."""
     fname, duration = video
     try:
-        images, times = read_video(folder / fname, duration, sampling)
+        images, times, faceless = read_video(folder / fname, duration, sampling)
     except VideoError as error:
         return str(error)
-    return [(time, encode_jpeg(image, quality)) for time, image in zip(times.tolist(), images, strict=True)]
+    encoded = [encode_jpeg(image, quality) for image in images]
+    return list(zip(times.tolist(), encoded, strict=True)), faceless
 
 
 def _batch(rows: list[tuple[str, int, float, bytes]]) -> pa.RecordBatch:

@@ -1,5 +1,6 @@
 """From videos to the scores of their frames: decoders feed batches that mix videos to engines."""
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -12,10 +13,13 @@ import pyarrow as pa
 from liveness.decoding import Cut, Decoded, Degrade, Video, decode
 from liveness.engines.ensemble import Ensemble
 from liveness.errors import InputError
+from liveness.faces import faceless_summary
 from liveness.frames import Sampling
 from liveness.parallel import Workers
 from liveness.preprocessing import View
 from liveness.throughput import Finished
+
+log = logging.getLogger(__name__)
 
 SCORES = pa.schema(
     [
@@ -93,10 +97,13 @@ class Pipeline:
     def score(self, videos: Iterable[Video]) -> Iterator[Scored]:
         """Yield scores batch by batch. A video that cannot be read is finished with a problem.
 
+        Logs in the end how many frames had no face, where they are cropped to faces.
+
         Raises InputError where an engine gives something other than numbers.
         """
         waiting: dict[int | None, _Batch] = {}
         running: deque[tuple[_Batch, Future[np.ndarray]]] = deque()
+        faceless: list[tuple[int, int]] = []
         for video, decoded in self._decode(videos):
             self.seconds["decode"] += decoded.decode
             self.seconds["preprocess"] += decoded.preprocess
@@ -104,6 +111,7 @@ class Pipeline:
             if decoded.problem:
                 yield Scored(SCORES.empty_table(), [record])
                 continue
+            faceless.append((decoded.faceless, len(decoded.times)))
             self._open[video.fname] = record, len(decoded.times)
             for index in range(len(decoded.times)):
                 batch = waiting.setdefault(video.fold, _Batch(video.fold))
@@ -115,6 +123,8 @@ class Pipeline:
         running.extend(self._submit(batch) for batch in waiting.values())
         while running:
             yield self._collect(*running.popleft())
+        if self._sampling.crop == "face":
+            log.info(faceless_summary(faceless))
 
     def scorable(self, videos: Iterable[Video]) -> list[Video]:
         """The videos that some engine may score."""
