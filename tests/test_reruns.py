@@ -149,6 +149,7 @@ MODULES: dict[str, set[str]] = {
     "preprocessing": EXTRACTED,
     "frames": EXTRACTED,
     "faces": EXTRACTED,
+    "openvino_core": EXTRACTED,
     "demo": set(),
     "portrait": set(),
     "engines/opening": COMPILED,

@@ -335,6 +335,20 @@ def test_forecast_scores_damaged_videos_and_nothing_else_again(finished: Run, tm
     assert run.planned("forecast") == {"forecast": 1}
 
 
+@pytest.mark.thorough
+def test_a_learning_rate_that_is_found_is_trained_with(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    config = tiny_config()
+    config["training"]["lr"] = "auto"
+    run.configure(config)
+    done = run.executed("results/weights/convnext/0.safetensors", "results/report/lr/convnext.svg")
+    assert done == {"find_lr": 1, "train": 1, "plot_lr": 1}
+    found = json.loads((run.folder / "results/lr/convnext.json").read_text())["lr"]
+    history = pd.read_csv(run.folder / "results/history/convnext/0.csv")
+    # the cosine's first epoch of two, without a warm-up, ends half-way between the peak and the end
+    assert history["lr"].iloc[0] == pytest.approx(found / 2, rel=0.3)
+
+
 def test_doubt_lists_and_shows_what_is_labelled_against_the_scores(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     assert run.executed("doubt") == {"doubt": 1}

@@ -116,11 +116,11 @@ class _Detector:
     """BlazeFace on one thread of the CPU, in float32, so that all machines find the same."""
 
     def __init__(self, weights: Path) -> None:
-        import openvino  # a second and 70 MB with the model, only for those who crop
+        # a second and 70 MB with the model, only for those who crop
+        from liveness.openvino_core import openvino_core
 
-        core = openvino.Core()
         options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-        self._request = core.compile_model(weights, "CPU", options).create_infer_request()
+        self._request = openvino_core().compile_model(weights, "CPU", options).create_infer_request()
 
     def __call__(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Raw boxes [896, 16] (centre, sides, six points) and logits [896] of an input -1 ... 1."""

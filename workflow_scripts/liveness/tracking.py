@@ -25,13 +25,13 @@ def make_trackers(
         named = {"name": name} if tracker != "mlflow" else {"run_name": name}
         try:
             logger = getattr(loggers, TRACKERS[tracker])(**named, **where, **options)
+            logger.log_hyperparams(dict(about))
         except ModuleNotFoundError:
             raise InputError(
                 f"tracking.{tracker} needs the package {tracker}; install it where training runs."
             ) from None
         except TypeError as error:
             raise InputError(f"tracking.{tracker}: {error}; see Lightning's {TRACKERS[tracker]}.") from None
-        logger.log_hyperparams(dict(about))
         made.append(logger)
     return made
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME, Engine
 from liveness.engines.metadata import engine_file
 from liveness.errors import InputError
+from liveness.openvino_core import openvino_core
 
 # precision -> (capability that the CPU reports, inference hint)
 _PRECISIONS = {
@@ -28,7 +29,7 @@ class OpenVinoBackend:
     """OpenVINO on the CPU of this machine."""
 
     def __init__(self) -> None:
-        self._core = openvino.Core()
+        self._core = openvino_core()
         self._capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
     @property
