@@ -157,8 +157,8 @@ def test_engines_have_more_precisions_than_training(precision: str) -> None:
             "models.m.weights: the name 'x' does not match ^[0-9]+$; rename it.",
         ),
         ("training.lr", 0, "training.lr is 0; expected more than 0."),
-        ("training.lr", float("nan"), "training.lr is nan; expected a number."),
-        ("training.lr", ".inf", "training.lr is '.inf'; expected a number."),
+        ("training.lr", float("nan"), "training.lr is nan; expected a number or auto."),
+        ("training.lr", ".inf", "training.lr is '.inf'; expected a number or auto."),
         ("training.label_smoothing", 1, "training.label_smoothing is 1; expected less than 1."),
         (
             "engine.backend",

@@ -96,7 +96,7 @@ def _sentence(error: ValidationError) -> str:
             return f"{where}: the key {_listed(missing)} is missing; add it."
         case "type":
             kinds = [expected] if isinstance(expected, str) else expected
-            return f"{where} is {found}; expected {' or '.join(_KINDS[kind] for kind in kinds)}."
+            return f"{where} is {found}; expected {_kinds(kinds, schema)}."
         case "enum":
             near = difflib.get_close_matches(str(instance), expected, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
@@ -113,10 +113,20 @@ def _sentence(error: ValidationError) -> str:
             return f"{where} is {found}; expected exactly {expected} values."
         case "minItems" | "minLength" | "minProperties":
             return f"{where} is empty; expected at least one entry."
+        case "pattern" if not isinstance(schema["type"], str):
+            return f"{where} is {found}; expected {_kinds(schema['type'], schema)}."
         case "pattern":
             return f"{where}: the name {found} does not match {expected}; rename it."
         case _:
             return f"{where}: {error.message}."
+
+
+def _kinds(kinds: list[str], schema: Mapping[str, Any]) -> str:
+    """What may stand there; of a text beside other kinds, the one that its pattern allows."""
+    word = schema.get("pattern", "").strip("^$")
+    return " or ".join(
+        word if kind == "string" and word and len(kinds) > 1 else _KINDS[kind] for kind in kinds
+    )
 
 
 def _unknown_key(path: Any, key: str, known: list[str]) -> str:
