@@ -113,7 +113,7 @@ def _sentence(error: ValidationError) -> str:
             return f"{where} is {found}; expected exactly {expected} values."
         case "minItems" | "minLength" | "minProperties":
             return f"{where} is empty; expected at least one entry."
-        case "pattern" if not isinstance(schema["type"], str):
+        case "pattern" if isinstance(schema.get("type"), list):
             return f"{where} is {found}; expected {_kinds(schema['type'], schema)}."
         case "pattern":
             return f"{where}: the name {found} does not match {expected}; rename it."
@@ -124,9 +124,8 @@ def _sentence(error: ValidationError) -> str:
 def _kinds(kinds: list[str], schema: Mapping[str, Any]) -> str:
     """What may stand there; of a text beside other kinds, the one that its pattern allows."""
     word = schema.get("pattern", "").strip("^$")
-    return " or ".join(
-        word if kind == "string" and word and len(kinds) > 1 else _KINDS[kind] for kind in kinds
-    )
+    named = _KINDS | ({"string": word} if word and len(kinds) > 1 else {})
+    return " or ".join(named[kind] for kind in kinds)
 
 
 def _unknown_key(path: Any, key: str, known: list[str]) -> str:
@@ -179,7 +178,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     low, high = config["training"]["augmentation"]["crop_scale"]
     if low > high:
         yield f"training.augmentation.crop_scale is [{low}, {high}]; expected the smaller value first."
-    if config["training"]["min_lr"] > config["training"]["lr"]:
+    lr = config["training"]["lr"]
+    if lr != "auto" and config["training"]["min_lr"] > lr:
         yield "training.min_lr is above training.lr; expected it at or below."
     if config["training"]["warmup_epochs"] >= config["training"]["epochs"]:
         yield "training.warmup_epochs reaches training.epochs; expected fewer, so that training follows."
