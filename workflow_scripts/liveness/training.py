@@ -196,7 +196,7 @@ class Classifier(lightning.LightningModule):
             if step < warmup:
                 return (step + 1) / (warmup + 1)
             progress = (step - warmup) / max(1, total - warmup)
-            floor = recipe.min_lr / recipe.lr
+            floor = min(1.0, recipe.min_lr / recipe.lr)
             return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
