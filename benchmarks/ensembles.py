@@ -120,8 +120,8 @@ def measure(folder: Path) -> dict[str, float]:
     figures["ensembles.engines.videos_per_second"] = videos_per_second(folder / "results") or float("nan")
 
     videos = folder / "demo/test/videos"
-    window = tuple(config["frames"]["window"])
-    sampling = Sampling(config["frames"]["count"], window, config["frames"]["short_side"])
+    keys = ("count", "window", "short_side")
+    sampling = Sampling(**{key: config["frames"][key] for key in keys})
     frames = {
         fname: read_video(videos / fname, probe(videos / fname).duration, sampling)[0]
         for fname in truth.index

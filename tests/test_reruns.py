@@ -64,6 +64,8 @@ CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
             ("clip_grad", 1.0, TRAINED),
             ("freeze_epochs", 1, TRAINED),
             ("patience", 3, TRAINED),
+            ("soup", "greedy", TRAINED),
+            ("soup_epochs", 2, TRAINED),
             ("device_batch_size", 4, set()),
             ("gradient_checkpointing", True, set()),
             ("compile", True, set()),
@@ -123,7 +125,7 @@ MODULES: dict[str, set[str]] = {
     "inventory": set(),
     # captions and figures: nothing but the target `report` makes them
     **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes", "examples")},
-    "soups": set(),
+    "soups": TRAINED,
     **{name: {"manifest"} | EXTRACTED for name in ("manifest", "video")},
     **{name: {"manifest", "publish"} | EXTRACTED for name in ("errors", "log", "outputs")},
     "labels": FOLDED,

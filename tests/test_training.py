@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import log_loss
 
 from clips import write_clip
 from liveness.augmentation import Augmentation
+from liveness.datasets import ValidationFrames
 from liveness.errors import InputError
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
@@ -257,6 +259,32 @@ def test_training_stops_when_it_gets_no_better(frames: Path, tmp_path: Path) -> 
     recipe = replace(PLAIN, epochs=9, lr=1e-12, min_lr=0.0, patience=1)
     _, history = train(frames, tmp_path, recipe, "test_convnext")
     assert len(history) == 2
+
+
+def test_a_uniform_soup_is_the_mean_of_the_best_epochs(frames: Path, tmp_path: Path) -> None:
+    recipe = replace(PLAIN, epochs=3, soup="uniform", soup_epochs=2)
+    checkpoint, history = train(frames, tmp_path, recipe, "test_convnext")
+    best = history["val_loss"].nsmallest(2).index
+    states = [
+        torch.load(tmp_path / f"state/best-epoch={epoch}.ckpt", weights_only=True)["state_dict"]
+        for epoch in best
+    ]
+    for name, tensor in checkpoint.module.state_dict().items():
+        members = torch.stack([state[f"network.{name}"].double() for state in states])
+        assert torch.allclose(tensor.double(), members.mean(0), atol=1e-7), name
+
+
+def test_a_greedy_soup_is_no_worse_than_its_best_epoch(frames: Path, tmp_path: Path) -> None:
+    recipe = replace(PLAIN, epochs=3, soup="greedy", ema_decay=0.5)
+    checkpoint, history = train(frames, tmp_path, recipe, "test_convnext")
+    store = FrameStore([frames])
+    val_set = ValidationFrames(store, VALIDATION, 64, checkpoint.mean, checkpoint.std)
+    images = torch.stack([val_set[position][0] for position in range(len(val_set))])
+    with torch.inference_mode():
+        scores = checkpoint.module.eval()(images).softmax(1)[:, 1]
+    videos = pd.Series(scores.numpy()).groupby(pd.Index(val_set.fnames)).mean()
+    loss = log_loss([VALIDATION[str(name)] for name in videos.index], videos)
+    assert loss <= history["val_loss"].min() + 1e-6
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from liveness.errors import InputError
 from liveness.frames import FrameStore
 from liveness.losses import balanced_weights, make_loss
 from liveness.models import Checkpoint
+from liveness.soups import greedy_soup, uniform_soup
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class Recipe:
     clip_grad: float = 0.0
     freeze_epochs: int = 0
     patience: int = 0
+    soup: str = "none"
+    soup_epochs: int = 3
     device_batch_size: int = 0
     gradient_checkpointing: bool = False
     compile: bool = False
@@ -169,8 +172,9 @@ class Classifier(lightning.LightningModule):
                 f"the network gives no numbers after epoch {self.current_epoch}; lower training.lr, or set "
                 "training.precision: fp32."
             )
-        self.log("train_loss", self._gathered(self.loss_sum).mean() / self.trainer.num_training_batches)
-        self.loss_sum = torch.zeros(())
+        if self.trainer.state.fn == "fit":
+            self.log("train_loss", self._gathered(self.loss_sum).mean() / self.trainer.num_training_batches)
+            self.loss_sum = torch.zeros(())
         self.log("val_loss", float(log_loss(self.targets, scores, labels=[0, 1])), prog_bar=True)
         if self.targets.nunique() == 2:
             # not our own metrics: a correction of theirs must not retrain anything
@@ -459,19 +463,21 @@ def fine_tune(
 
     Both map file names to 1 (live) or 0 (spoof). `state` keeps what a killed job needs to go on after its
     last finished epoch, or where a signal stopped it; `threads` are this process's. `trackers` are loggers
-    beside TensorBoard and CSV. Returns the averaged (EMA) weights of the best epoch and one row per epoch
-    (epoch, lr, train_loss, val_loss, val_auc). Raises InputError where one of the two sets has no stored
-    frame, and where a signal stopped it.
+    beside TensorBoard and CSV. Returns the averaged (EMA) weights of the best epoch, or a soup of several,
+    and one row per epoch (epoch, lr, train_loss, val_loss, val_auc). Raises InputError where one of the two
+    sets has no stored frame, and where a signal stopped it.
     """
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     torch.set_num_threads(threads)
     last = state / "last.ckpt"
     loaders = make_loaders(checkpoint, store, training, validation, recipe, threads, last)
+    mixed = recipe.soup != "none"
     best = ModelCheckpoint(
         state,
-        filename="best",
+        filename="best-{epoch}" if mixed else "best",
         monitor="val_loss",
         save_last=True,
+        save_top_k=recipe.soup_epochs if mixed else 1,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
@@ -498,9 +504,31 @@ def fine_tune(
             weights_only=True,
         )
 
-    weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(weights)
+    members = [_weights(path) for path in sorted(best.best_k_models, key=best.best_k_models.__getitem__)]
+    module.load_state_dict(_soup(members, recipe, module, loaders.validation) if mixed else members[0])
     return checkpoint, pd.DataFrame(history.epochs)
+
+
+def _weights(path: str) -> dict[str, torch.Tensor]:
+    return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+
+
+def _soup(
+    members: Sequence[dict[str, torch.Tensor]], recipe: Recipe, module: Classifier, validation: DataLoader
+) -> dict[str, torch.Tensor]:
+    """The mean of the best epochs' weights, or of those that make it better on the validation videos."""
+    if recipe.soup == "uniform":
+        return uniform_soup(members)
+    # another trainer, whose callbacks would put the averaged weights in place of those to judge
+    trainer = _make_trainer(recipe, 1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+    def judge(state: Mapping[str, torch.Tensor]) -> float:
+        module.load_state_dict(state)
+        return -trainer.validate(module, validation, verbose=False)[0]["val_loss"]
+
+    soup, chosen = greedy_soup(members, judge)
+    logger.info("a soup of %d of the %d best epochs", len(chosen), len(members))
+    return soup
 
 
 def forget(state: Path) -> None:
