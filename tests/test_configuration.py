@@ -56,6 +56,7 @@ def test_data_and_models_are_enough() -> None:
         "max_eer_change": 0.005,
     }
     assert config["ensemble"] == {"method": "mean", "weights": {}}
+    assert config["tracking"] == {}
     assert config["evaluation"] == {
         "threshold": "eer",
         "frame_level": False,

@@ -35,6 +35,7 @@ _KINDS = {
     "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
+    "null": "nothing",
 }
 
 
