@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo report browser test test-thorough test-fast lint format lock clean
+.PHONY: FORCE environment help setup demo report dag browser test test-thorough test-fast lint format lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,12 @@ demo: .venv/installed  ## make the demo videos, train, compile, score: ends in r
 report: .venv/installed  ## figures, tables and sheets of errors as one page: results/report.html
 	@$(BIN)/snakemake --cores $(CORES) report $(ARGS)
 	@$(BIN)/snakemake report --report results/report.html $(ARGS)
+
+dag: .venv/installed  ## the graphs of rules and of jobs, as Mermaid: results/rulegraph.mmd, results/dag.mmd
+	@mkdir -p results
+	@$(BIN)/snakemake --rulegraph mermaid-js $(ARGS) > results/rulegraph.mmd
+	@$(BIN)/snakemake --dag mermaid-js $(ARGS) > results/dag.mmd
+	@echo "results/rulegraph.mmd and results/dag.mmd: paste one into a Markdown file, or into any viewer of Mermaid"
 
 browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu; as root)
 	@command -v chromium chromedriver > /dev/null \

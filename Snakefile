@@ -27,6 +27,7 @@ onerror:
 
 
 rule all:
+    """Submission, held-out figures and the card that `score` and the Python interface read."""
     default_target: True
     input:
         SUBMISSION,
@@ -35,41 +36,48 @@ rule all:
 
 
 rule manifests:
+    """Which videos there are, probed; which cannot be read, and why."""
     input:
         expand(MANIFEST, split=SPLITS, shard=SHARDS),
 
 
 rule frames:
+    """Stored frames of the training videos."""
     input:
         expand(FRAMES, split=PARITY_SPLIT, shard=SHARDS),
 
 
 rule models:
+    """Weights of every model and fold."""
     input:
         all_weights(),
 
 
 rule engines:
+    """Compiled engines that passed the parity gate."""
     input:
         all_engines(*engine_suffixes(BACKEND)),
 
 
 rule scores:
+    """Scores of every frame, of test videos and of held-out ones."""
     input:
         expand(SCORES, split=SPLITS, shard=SHARDS),
 
 
 rule submission:
+    """results/submission.csv: a score per test video."""
     input:
         SUBMISSION,
 
 
 rule evaluation:
+    """results/metrics.json and .md: held-out rates with intervals."""
     input:
         METRICS,
 
 
-# What `snakemake report --report results/report.html` then puts into one page.
 rule report:
+    """Figures, tables and sheets that `snakemake report --report results/report.html` then puts into one page."""
     input:
         report_files,

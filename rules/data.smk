@@ -38,6 +38,7 @@ checkpoint manifest:
 
 
 rule folds:
+    """Folds that no person and no near-duplicate straddles."""
     input:
         after_manifest("train"),
         manifests=expand(MANIFEST, split="train", shard=SHARDS),

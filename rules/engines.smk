@@ -55,6 +55,7 @@ rule compile:
 
 
 rule parity_report:
+    """What the parity gate found on every engine."""
     input:
         after_manifest(PARITY_SPLIT),
         metadata=all_engines(METADATA_SUFFIX),

@@ -97,6 +97,7 @@ rule stress:
 
 
 rule forecast:
+    """Held-out rates of damaged videos, attack types and folds: will the figures hold?"""
     input:
         after_manifest("train"),
         scores=expand(SCORES, split="train", shard=SHARDS),
@@ -124,6 +125,7 @@ rule forecast:
 
 
 rule doubt:
+    """Training videos whose label is likely wrong."""
     input:
         after_manifest("train"),
         held_out=HELD_OUT,
@@ -151,6 +153,7 @@ rule doubt:
 
 
 rule describe:
+    """results/data.md: balance, formats, near-duplicates, unreadable files."""
     input:
         after_manifest("train"),
         manifests=expand(MANIFEST, split="train", shard=SHARDS),
@@ -179,6 +182,7 @@ rule describe:
 # Its runs are no inputs, since they may be this configuration's own results, which a comparison must not bring up to date; and it
 # declares no outputs, so that it prints its table whenever it is asked.
 rule compare:
+    """Two runs side by side: --config runs=[A,B]."""
     log:
         "results/logs/compare.log",
     conda:

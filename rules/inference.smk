@@ -85,6 +85,7 @@ rule publish:
 
 
 rule score:
+    """Score a folder with the engines that are there: --config videos=FOLDER."""
     input:
         card=CARD,
     output:

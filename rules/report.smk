@@ -124,6 +124,7 @@ rule plot_lr:
 
 
 rule show_augmentation:
+    """Training frames, and what augmentation makes of them."""
     input:
         after_manifest("train"),
         frames=expand(FRAMES, split="train", shard=SHARDS),
@@ -257,6 +258,7 @@ rule present_outputs:
 
 
 rule review:
+    """The held-out videos that were judged worst, with what each model saw in them."""
     input:
         after_manifest("train"),
         scores=expand(SCORES, split="train", shard=SHARDS),

@@ -1,5 +1,6 @@
 """Every command of the README works as written, as far as a dry run goes."""
 
+import os
 import re
 import shlex
 import shutil
@@ -7,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from running import ROOT, TARGETS
+from running import ROOT, TARGETS, Run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -33,15 +35,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_snakemake_command(command: str, place: Path) -> None:
-    words = [
-        str(ROOT / ".venv/bin/snakemake") if word == ".venv/bin/snakemake" else word
-        for word in shlex.split(command)
-    ]
     places = {".venv/bin/snakemake": ROOT / ".venv/bin/snakemake", "/scratch/run1": place / "run1"}
     words = [str(places.get(word, word)) for word in shlex.split(command)]
     words = [str(ROOT / word) if word.startswith("configs/") else word for word in words]
     words += ["--snakefile", str(ROOT / "Snakefile")]
-    words += [] if {"-n", "--rulegraph"} & set(words) else ["-n"]
+    words += [] if {"-n", "--list-target-rules"} & set(words) else ["-n"]
     done = subprocess.run(words, cwd=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -57,6 +55,21 @@ def test_the_targets_are_those_of_the_workflow() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == TARGETS - {"all"}
 
 
+@pytest.mark.slow
+def test_every_target_says_what_it_is_for(place: Path) -> None:
+    done = Run(place, yaml.safe_load((place / "my.yaml").read_text())).snakemake("--list-target-rules")
+    described = set(re.findall(r"^(\w+) \(\w", done, re.MULTILINE))
+    asked_for = {"folds", "score", "describe", "compare", "forecast", "doubt", "review", "parity_report"}
+    assert described >= TARGETS | asked_for, done
+
+
 def test_links_lead_somewhere() -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_hosted_ci_calls_commands_that_are_there() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    commands = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
+    assert commands[:2] == [".ci/run", "make report"]
+    assert os.access(ROOT / ".ci/run", os.X_OK)
