@@ -73,12 +73,12 @@ def test_all_doubts_are_listed() -> None:
     for line in (
         "## Near-duplicates with opposite labels: 1",
         "## Near-duplicates: 60",
-        "| a.mp4 | b.mp4 | 3 |",
+        "| a.mp4 | b.mp4 | distance 3 |",
         "and 10 more: see folds/leakage.json",
-        "| p, q |",
-        "| broken.mp4 | no stream |",
-        "| new.mp4 | t |",
-        "| f.mp4 | print |",
+        "| p | q |",
+        "| broken.mp4 |  | no stream |",
+        "| new.mp4 |  | group t |",
+        "| f.mp4 |  | attack print |",
         "| all | 2 | 3 | 4 | 1 | 1 |",
     ):
         assert line in text
