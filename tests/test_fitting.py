@@ -72,6 +72,7 @@ def test_two_processes_train_as_one(job: Job, tmp_path: Path) -> None:
     np.testing.assert_allclose(one_history, two_history, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_two_processes_validate_every_frame_once_with_batch_norm(job: Job, tmp_path: Path) -> None:
     # a frozen backbone keeps its statistics, which are otherwise those of each process's share
     job = replace(job, architecture="test_efficientnet")
@@ -79,6 +80,7 @@ def test_two_processes_validate_every_frame_once_with_batch_norm(job: Job, tmp_p
     np.testing.assert_allclose(one, two, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_processes_of_several_machines_meet(job: Job, tmp_path: Path) -> None:
     one, _ = fitted(job, tmp_path / "one", 1, epochs=1)
     job = replace(job, state=str(tmp_path), logs=str(tmp_path / "logs"), recipe=RECIPE | {"epochs": 1})
@@ -98,6 +100,7 @@ def test_processes_of_several_machines_meet(job: Job, tmp_path: Path) -> None:
     fit_together(replace(job, frames=["gone"]), processes=1)
 
 
+@pytest.mark.thorough
 def test_two_processes_find_a_learning_rate(job: Job, tmp_path: Path) -> None:
     job = replace(job, state=str(tmp_path), find_lr=True)
     fit_together(job, 2)
@@ -105,6 +108,7 @@ def test_two_processes_find_a_learning_rate(job: Job, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / CURVE)) > 20
 
 
+@pytest.mark.thorough
 def test_the_sentence_of_a_process_that_fails_is_passed_on(job: Job, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gives no numbers after epoch 0; lower training\.lr"):
         fitted(job, tmp_path, 2, lr=1e30, warmup_epochs=0, ema_decay=0.0)

@@ -150,6 +150,7 @@ def test_lock_files_are_for_all_users_of_the_machine(jobs: Jobs) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
 
 
+@pytest.mark.thorough
 def test_nothing_that_scripts_import_asks_cuda_for_its_devices() -> None:
     """CUDA reads CUDA_VISIBLE_DEVICES when it is first asked: after that a lease would come too late."""
     imports = [

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 REAL, EDGE = SHARED / "real", SHARED / "edge"
 
 
+@pytest.mark.thorough
 def test_real_videos_give_the_rows_that_were_asked_for(finished_real: Run) -> None:
     results = finished_real.folder / "results"
     submission = pd.read_csv(results / "submission.csv", dtype={"fname": str})
@@ -53,6 +54,7 @@ def test_awkward_files_go_through_manifest_and_prediction(finished: Run, tmp_pat
         assert scores[name] == pytest.approx(scores["upright.mp4"], abs=0.05)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not (REAL.is_dir() and EDGE.is_dir()), reason="the real videos are not here")
 def test_a_duplicate_joins_the_group_of_its_original(tmp_path: Path) -> None:
     shutil.copytree(REAL / "train/videos", tmp_path / "train")

@@ -103,6 +103,7 @@ def test_cards_that_are_not_ours(copied: Run, change: dict, sentence: str) -> No
         Scorer(card)
 
 
+@pytest.mark.thorough
 def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run) -> None:
     shard = "results/scores/test/0.parquet"
     first = pd.read_parquet(copied.folder / shard)

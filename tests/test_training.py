@@ -205,6 +205,7 @@ def moved(state: dict[str, torch.Tensor], name: str) -> float:
     return float((state[name] - initial()[name]).abs().mean())
 
 
+@pytest.mark.thorough
 def test_batches_in_pieces_are_the_same_batches(frames: Path, tmp_path: Path) -> None:
     # without drop path, which draws for each piece
     def end(size: int) -> torch.Tensor:
@@ -225,6 +226,7 @@ def test_clipped_gradients_move_nothing(frames: Path, tmp_path: Path, plain: dic
     assert moved(clipped, "stem.0.weight") < moved(plain, "stem.0.weight") / 100
 
 
+@pytest.mark.thorough
 def test_layer_decay_slows_the_first_layers(
     frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor]
 ) -> None:
@@ -239,6 +241,7 @@ def test_a_frozen_backbone_stays_as_it_was(frames: Path, tmp_path: Path) -> None
     assert changed and all(name.startswith("head.") for name in changed)
 
 
+@pytest.mark.thorough
 def test_a_backbone_thaws(frames: Path, tmp_path: Path) -> None:
     recipe = replace(PLAIN, epochs=2, freeze_epochs=1)
     thawed = train(frames, tmp_path, recipe, "test_efficientnet")[0].module.state_dict()
@@ -248,6 +251,7 @@ def test_a_backbone_thaws(frames: Path, tmp_path: Path) -> None:
     assert not torch.equal(thawed["bn1.running_mean"], before["bn1.running_mean"])
 
 
+@pytest.mark.thorough
 def test_gradient_checkpointing_changes_no_weight(
     frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor]
 ) -> None:
@@ -255,12 +259,14 @@ def test_gradient_checkpointing_changes_no_weight(
     assert all(torch.allclose(tensor, plain[name], atol=1e-6) for name, tensor in saved.items())
 
 
+@pytest.mark.thorough
 def test_training_stops_when_it_gets_no_better(frames: Path, tmp_path: Path) -> None:
     recipe = replace(PLAIN, epochs=9, lr=1e-12, min_lr=0.0, patience=1)
     _, history = train(frames, tmp_path, recipe, "test_convnext")
     assert len(history) == 2
 
 
+@pytest.mark.thorough
 def test_a_uniform_soup_is_the_mean_of_the_best_epochs(frames: Path, tmp_path: Path) -> None:
     recipe = replace(PLAIN, epochs=3, soup="uniform", soup_epochs=2)
     checkpoint, history = train(frames, tmp_path, recipe, "test_convnext")
@@ -274,6 +280,7 @@ def test_a_uniform_soup_is_the_mean_of_the_best_epochs(frames: Path, tmp_path: P
         assert torch.allclose(tensor.double(), members.mean(0), atol=1e-7), name
 
 
+@pytest.mark.thorough
 def test_a_greedy_soup_is_no_worse_than_its_best_epoch(frames: Path, tmp_path: Path) -> None:
     recipe = replace(PLAIN, epochs=3, soup="greedy", ema_decay=0.5)
     checkpoint, history = train(frames, tmp_path, recipe, "test_convnext")
@@ -287,6 +294,7 @@ def test_a_greedy_soup_is_no_worse_than_its_best_epoch(frames: Path, tmp_path: P
     assert loss <= history["val_loss"].min() + 1e-6
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [

@@ -141,6 +141,7 @@ def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path
     assert run.planned() == expected | last
 
 
+@pytest.mark.thorough
 def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     graph = finished.snakemake("--rulegraph", "mermaid-js")
     assert "flowchart" in graph
@@ -267,6 +268,7 @@ def test_the_sentence_of_a_failed_job_is_repeated_at_the_end(finished: Run, tmp_
     assert any(line.startswith("folds failed: ") and line.endswith(sentence) for line in last), last
 
 
+@pytest.mark.thorough
 def test_training_again_gives_the_same_weights(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     path = "results/weights/convnext/0.safetensors"

@@ -47,6 +47,7 @@ def test_auto_takes_the_fast_precision_where_it_agrees(convnext: Exported, tmp_p
     assert written == {f"0{suffix}" for suffix in engine_suffixes("openvino")}
 
 
+@pytest.mark.thorough
 def test_auto_gives_way_to_more_exact_precisions_and_says_so(
     efficientnet: Exported, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -59,6 +60,7 @@ def test_auto_gives_way_to_more_exact_precisions_and_says_so(
     assert "times as fast as" in caplog.text or "well within" in caplog.text
 
 
+@pytest.mark.thorough
 def test_a_mixed_engine_keeps_the_layers_that_lose_most_in_float32(
     efficientnet: Exported, tmp_path: Path
 ) -> None:
