@@ -49,7 +49,7 @@ rule folds:
         folds=FOLDS,
         leakage=report(
             LEAKAGE,
-            caption="../report/doubts.rst",
+            caption="../report/leakage.rst",
             category="Data",
             labels={"shows": "leakage.json (file)"},
         ),
