@@ -48,7 +48,7 @@ for label, name, title, verdict in (
     wrong = videos.loc[videos["liveness_score"] == label, "verdict"] == verdict
     note = f"{wrong.sum()} of {len(wrong)} were judged wrong; the worst first. Heat maps: what spoke for it."
     cards = [
-        Card(fname, about(video), pictures[fname], video["verdict"])
+        Card(fname, about(video), pictures[fname], verdict if video["verdict"] == verdict else "")
         for fname, video in shown[label].iterrows()
     ]
     with whole(snakemake.output[name]) as path:
