@@ -22,15 +22,12 @@ hypothesis.settings.load_profile("shared")
 def _rank(item: pytest.Item) -> int:
     """Where a file stands in the queue of the parallel workers.
 
-    One worker makes the finished run and goes on with the tests of the workflow, which take longest; another
-    one meanwhile does what needs no run.
+    One worker makes the finished run and goes on with the tests that take longest; another one meanwhile does
+    what needs no run, training first: it forks its loaders, which a process with many threads bears badly.
     """
-    if item.path.name in ("test_workflow.py", "test_report.py"):
-        return 0
-    if item.path.name == "test_training.py":
-        # it forks its loaders, which a process does not bear in which other tests left threads behind
-        return 1
-    return 3 if {"finished", "finished_real"} & set(getattr(item, "fixturenames", [])) else 2
+    first = {"test_report.py": 0, "test_training.py": 1, "test_workflow.py": 1}
+    needs_run = {"finished", "finished_real"} & set(getattr(item, "fixturenames", []))
+    return first.get(item.path.name, 3 if needs_run else 2)
 
 
 @pytest.hookimpl(tryfirst=True)
