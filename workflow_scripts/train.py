@@ -14,7 +14,7 @@ start_log(snakemake.log[0])
 gpus = lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
 if snakemake.input.lr:
-    found = json.loads(Path(snakemake.input.lr).read_text(encoding="utf-8"))
+    found = json.loads(Path(snakemake.input.lr[0]).read_text(encoding="utf-8"))
     params["training"] = params["training"] | found
 job = make_job(
     params,
