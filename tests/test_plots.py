@@ -126,3 +126,12 @@ def test_robustness_has_a_bar_and_an_interval_per_row() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "as filmed", "damaged: blur", "damaged: crop", "attack: $re$play", "fold 0",
     ]  # fmt: skip
+
+
+def test_ticks_of_logarithmic_axes_are_numbers() -> None:
+    curve = pd.DataFrame({"lr": np.geomspace(1e-7, 1, 50), "loss": np.linspace(0.7, 0.3, 50)})
+    figure = plots.learning_rate(curve, found=1e-3)
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert "0.001" in labels
+    assert not any("$" in label for label in labels)

@@ -21,7 +21,7 @@ from liveness.errors import InputError
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.models import Checkpoint, create
-from liveness.training import Classifier, Recipe, batch_shares, find_learning_rate, fine_tune
+from liveness.training import Classifier, Recipe, batch_shares, find_learning_rate, fine_tune, steepest
 
 RECIPE = Recipe(
     epochs=3,
@@ -326,6 +326,19 @@ def test_the_learning_rate_finder_gives_a_rate_and_its_curve(frames: Path, tmp_p
     assert curve["lr"].is_monotonic_increasing
     assert len(curve) > 20
     assert not list(tmp_path.iterdir())
+
+
+def test_the_rate_is_that_of_the_steepest_fall_over_its_logarithm() -> None:
+    lr = np.geomspace(1e-7, 1, 100)
+    # settles, falls around 1e-3, explodes
+    loss = 0.7 - 0.5 / (1 + np.exp(-3 * (np.log10(lr) + 3))) + 5 * (lr > 0.3) - 0.5 * (lr < 2e-7)
+    assert steepest(pd.DataFrame({"lr": lr, "loss": loss})) == pytest.approx(1e-3, rel=0.2)
+
+
+def test_a_loss_that_never_falls_gives_no_rate() -> None:
+    curve = pd.DataFrame({"lr": np.geomspace(1e-7, 1, 100), "loss": np.linspace(0.7, 3, 100)})
+    with pytest.raises(InputError, match=r"set training\.lr to a number"):
+        steepest(curve)
 
 
 @pytest.mark.parametrize(

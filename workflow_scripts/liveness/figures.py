@@ -10,7 +10,9 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from liveness.outputs import whole
 
@@ -68,6 +70,12 @@ def panels(
     """A figure and its axes [rows, columns], each `width` x `height` inches; options of `subplots`."""
     figure = Figure(figsize=(width * columns, height * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Numbers at the powers of ten of a logarithmic axis: matplotlib would write them as mathematics."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def line_style(number: int) -> dict[str, Any]:

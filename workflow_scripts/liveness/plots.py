@@ -16,7 +16,18 @@ from scipy.stats import norm
 from liveness import metrics
 from liveness.bands import bpcer_band, share_band
 from liveness.evaluation import APCER_LEVELS
-from liveness.figures import GREY, LIVE, MARKERS, PALETTE, SPOOF, fill_style, line_style, panels, styled
+from liveness.figures import (
+    GREY,
+    LIVE,
+    MARKERS,
+    PALETTE,
+    SPOOF,
+    fill_style,
+    line_style,
+    panels,
+    plain_ticks,
+    styled,
+)
 from liveness.summary import NAMES
 
 # where the band of a curve is known: denser where error rates are low
@@ -283,6 +294,7 @@ def learning_rate(curve: pd.DataFrame, found: float) -> Figure:
     ax.plot(found, np.interp(found, curve["lr"], curve["loss"]), MARKERS[0], color=PALETTE[2], zorder=5)
     ax.annotate(f"{found:.2g}", (found, ax.get_ylim()[1]), (4, -12), textcoords="offset points")
     ax.set(xscale="log", xlabel="learning rate", ylabel="loss (smoothed)")
+    plain_ticks(ax.xaxis)
     return figure
 
 
@@ -308,6 +320,7 @@ def stage_throughput(stages: pd.DataFrame) -> Figure:
         xscale="log", xlabel="videos per second by itself", yticks=range(len(order)),
         yticklabels=[names.get(name, name) for name in order], ylim=(len(order) - 0.5, -0.5),
     )  # fmt: skip
+    plain_ticks(axes[0, 0].xaxis)
     axes[0, 1].set(xlabel="share of the time", xlim=(0, 1.15))
     figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=len(splits))
     return figure

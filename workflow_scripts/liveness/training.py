@@ -47,7 +47,7 @@ from liveness.soups import greedy_soup, uniform_soup
 logger = logging.getLogger(__name__)
 
 # a run of the learning-rate finder
-LOWEST_LR, HIGHEST_LR, FINDER_STEPS = 1e-7, 1.0, 100
+LOWEST_LR, HIGHEST_LR, FINDER_STEPS, SETTLING = 1e-7, 1.0, 100, 20
 # batches between two looks at whether another process was told to stop
 STOP_EVERY = 10
 
@@ -417,9 +417,9 @@ def find_learning_rate(
 ) -> tuple[float, pd.DataFrame]:
     """The learning rate at which the loss falls fastest, by a short run in which it rises from step to step.
 
-    As Smith 2017, Cyclical learning rates for training neural networks, and Lightning's tuner do. Arguments
-    as of fine_tune; what the recipe says of learning rates is not used. Returns the rate and the curve: lr,
-    loss. Raises InputError where the loss never falls.
+    As in Smith 2017, Cyclical learning rates for training neural networks; Lightning's tuner runs it.
+    Arguments as of fine_tune; what the recipe says of learning rates is not used. Returns the rate and the
+    curve: lr, loss. Raises InputError where the loss never falls.
     """
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     torch.set_num_threads(threads)
@@ -442,10 +442,25 @@ def find_learning_rate(
         num_training=FINDER_STEPS,
         update_attr=False,
     )
-    found = finder.suggestion() if finder else None
-    if not finder or found is None:
+    if not finder:
         raise InputError("the loss falls at no learning rate; set training.lr to a number.")
-    return found, pd.DataFrame({key: finder.results[key] for key in ("lr", "loss")})
+    curve = pd.DataFrame({key: finder.results[key] for key in ("lr", "loss")})
+    return steepest(curve), curve
+
+
+def steepest(curve: pd.DataFrame) -> float:
+    """The lr at which the loss falls fastest over the logarithm of lr, of a curve of lr and loss.
+
+    Lightning's own suggestion is the steepest slope over lr itself, which is nearly always one of the lowest
+    rates. The first steps, in which its smoothing settles, and what follows the least loss do not count.
+    Raises InputError where the loss never falls.
+    """
+    finite = curve[np.isfinite(curve["loss"])].iloc[SETTLING:]
+    falling = finite.loc[: finite["loss"].idxmin()] if len(finite) else finite
+    slope = np.gradient(falling["loss"], np.log(falling["lr"])) if len(falling) > 2 else np.zeros(1)
+    if slope.min() >= 0:
+        raise InputError("the loss falls at no learning rate; set training.lr to a number.")
+    return float(falling["lr"].iloc[slope.argmin()])
 
 
 def fine_tune(
