@@ -27,16 +27,18 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from clips import write_clip  # noqa: E402
-from liveness import training as ours  # noqa: E402
+from liveness import classifier as ours  # noqa: E402
 from liveness.augmentation import Augmentation  # noqa: E402
 from liveness.frames import FrameStore, Sampling, extract  # noqa: E402
 from liveness.manifest import build_manifest, read_manifest  # noqa: E402
 from liveness.models import create  # noqa: E402
+from liveness.task import Recipe, Task  # noqa: E402
+from liveness.training import fine_tune  # noqa: E402
 
 SIZE, BATCH = 224, 16
 WARMUP = 1
 AUGMENTATION = Augmentation((0.7, 1.0), 0.5, 0.0, 0.2, "", 0.1)
-RECIPE = ours.Recipe(
+RECIPE = Recipe(
     epochs=1, warmup_epochs=0, batch_size=BATCH, lr=1e-4, min_lr=1e-6, weight_decay=0.05, label_smoothing=0.1,
     ema_decay=0.0, precision="fp32", augmentation=AUGMENTATION, seed=0,
 )  # fmt: skip
@@ -81,7 +83,7 @@ def film(folder: Path, steps: int) -> dict[str, int]:
 def our_rule(
     store: FrameStore, labels: dict[str, int], precision: str, threads: int, folder: Path
 ) -> Stopwatch:
-    """One epoch of liveness.training, timed by its own hooks; validation is not counted."""
+    """One epoch of our training, timed by its own hooks; validation is not counted."""
     watch = Stopwatch()
 
     class Timed(ours.Classifier):
@@ -99,13 +101,13 @@ def our_rule(
     plain, ours.Classifier = ours.Classifier, Timed  # type: ignore[misc]
     names = list(labels)
     try:
-        ours.fine_tune(
+        task = Task(
             create("convnext_tiny", SIZE), store,
             training={name: labels[name] for name in names[:-4]},
             validation={name: labels[name] for name in names[-4:]},
-            recipe=replace(RECIPE, precision=precision), state=folder / "state", logs=folder / "logs",
-            threads=threads,
+            recipe=replace(RECIPE, precision=precision), threads=threads,
         )  # fmt: skip
+        fine_tune(task, folder / "state", folder / "logs")
     finally:
         ours.Classifier = plain  # type: ignore[misc]
     return watch

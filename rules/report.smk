@@ -56,6 +56,7 @@ rule plot:
 
 rule plot_robustness:
     input:
+        after_manifest("train"),
         robustness="results/robustness.csv",
     output:
         report(
@@ -102,6 +103,7 @@ rule plot_training:
 
 rule plot_lr:
     input:
+        after_manifest("train"),
         lr="results/lr/{model}.json",
         curve="results/lr/{model}.csv",
     output:

@@ -25,7 +25,9 @@ rule find_lr:
         image_size=model_key("image_size"),
         pretrained=model_key("pretrained"),
         drop_path=model_key("drop_path"),
-        training=training_params("lr", "min_lr", "epochs", "warmup_epochs", "patience", "ema_decay"),
+        training=training_params(
+            "lr", "min_lr", "epochs", "warmup_epochs", "patience", "ema_decay", "soup", "soup_epochs"
+        ),
         fold=lambda wildcards: trained_folds(wildcards)[0],
         seed=config["seed"],
         code=source_digest("find_lr.py"),

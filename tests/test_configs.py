@@ -48,6 +48,14 @@ def test_the_winning_recipe_is_complete() -> None:
     assert (config["engine"]["backend"], config["engine"]["precision"]) == ("tensorrt", "fp16")
 
 
+def test_the_stronger_recipe_has_what_should_generalise() -> None:
+    config = complete(read("strong"), SCHEMA)
+    assert config["frames"]["count"] == 8
+    assert "whole+hflip" in config["inference"]["views"]
+    assert config["training"]["augmentation"]["recapture"] > 0
+    assert config["training"]["augmentation"]["degrade"] > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "engines"), [("zac2022", 8), ("strong", 10), ("medium", 5), ("small", 3)])
 def test_every_configuration_plans_a_job_per_model_and_fold(name: str, engines: int, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from clips import numbered, write_clip
 from liveness.augmentation import Key
-from liveness.datasets import Share, TrainingFrames, TrainingSampler, ValidationFrames, ValidationSampler
+from liveness.batches import Share, TrainingSampler, ValidationSampler
+from liveness.datasets import TrainingFrames, ValidationFrames
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.preprocessing import model_input

@@ -102,9 +102,9 @@ def shown(browser: Chrome) -> list[str]:
             browser.switch_to.frame(view[0])
             wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "td, figure img, p"))
             assert browser.execute_script(BROKEN) == 0, name
-            # of what is doubtful about the training videos, there may be nothing
+            # of what is doubtful about the training videos, there may be nothing: then a sentence says so
             doubts = "doubtful" in name or "likely wrong" in name
-            wanted = "p" if doubts else "td" if "table" in name else "figure img"
+            wanted = "td, figure img, p" if doubts else "td" if "table" in name else "figure img"
             assert browser.find_elements(By.CSS_SELECTOR, wanted), name
             browser.switch_to.default_content()
     return seen

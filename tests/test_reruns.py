@@ -97,7 +97,7 @@ MODULES: dict[str, set[str]] = {
     "datasets": TRAINED,
     "training": TRAINED,
     "fitting": TRAINED,
-    "losses": TRAINED,
+    **dict.fromkeys(("task", "batches", "classifier", "callbacks", "learning_rate", "losses"), TRAINED),
     "tracking": set(),
     "models": TRAINED,
     "duplicates": FOLDED,

@@ -16,12 +16,16 @@ from sklearn.metrics import log_loss
 
 from clips import write_clip
 from liveness.augmentation import Augmentation
+from liveness.batches import batch_shares, make_loaders
+from liveness.classifier import Classifier
 from liveness.datasets import ValidationFrames
 from liveness.errors import InputError
 from liveness.frames import FrameStore, Sampling, extract
+from liveness.learning_rate import find_learning_rate, steepest
 from liveness.manifest import build_manifest, read_manifest
 from liveness.models import Checkpoint, create
-from liveness.training import Classifier, Recipe, batch_shares, find_learning_rate, fine_tune, steepest
+from liveness.task import Recipe, Task
+from liveness.training import fine_tune
 
 RECIPE = Recipe(
     epochs=3,
@@ -57,20 +61,16 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "0.arrow"
 
 
+def task(frames: Path, network: Checkpoint, recipe: Recipe = RECIPE, **changes: Any) -> Task:
+    return replace(Task(network, FrameStore([frames]), TRAINING, VALIDATION, recipe, threads=1), **changes)
+
+
 def train(
     frames: Path, folder: Path, recipe: Recipe = RECIPE, architecture: str = "test_efficientnet"
 ) -> tuple[Checkpoint, pd.DataFrame]:
     torch.manual_seed(0)
-    return fine_tune(
-        create(architecture, 64, drop_path=0.2),
-        FrameStore([frames]),
-        TRAINING,
-        VALIDATION,
-        recipe,
-        state=folder / "state",
-        logs=folder / "logs",
-        threads=1,
-    )
+    network = create(architecture, 64, drop_path=0.2)
+    return fine_tune(task(frames, network, recipe), folder / "state", folder / "logs")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
 ) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; import test_training as t\n"
-        "from liveness.training import Classifier\n"
+        "from liveness.classifier import Classifier\n"
         "def kill(self, *_):\n"
         "    if self.current_epoch == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
         "Classifier.on_validation_epoch_start = kill\n"
@@ -175,10 +175,7 @@ def test_diverged_training_is_said_in_one_sentence(frames: Path, tmp_path: Path)
 
 def test_a_fold_without_frames_is_refused(frames: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no validation video of this fold has a stored frame"):
-        fine_tune(
-            create("test_efficientnet", 64), FrameStore([frames]), TRAINING, {"absent.mp4": 1}, RECIPE,
-            state=tmp_path / "state", logs=tmp_path / "logs", threads=1,
-        )  # fmt: skip
+        make_loaders(task(frames, create("test_efficientnet", 64), validation={"absent.mp4": 1}))
 
 
 # options; each shows in the weights
@@ -211,11 +208,8 @@ def test_batches_in_pieces_are_the_same_batches(frames: Path, tmp_path: Path) ->
     def end(size: int) -> torch.Tensor:
         torch.manual_seed(0)
         recipe = replace(PLAIN, device_batch_size=size, lr=1e-4)
-        checkpoint, _ = fine_tune(
-            create("test_convnext", 64), FrameStore([frames]), TRAINING, VALIDATION, recipe,
-            state=tmp_path / str(size), logs=tmp_path / "logs", threads=1,
-        )  # fmt: skip
-        return weights(checkpoint)
+        given = task(frames, create("test_convnext", 64), recipe)
+        return weights(fine_tune(given, tmp_path / str(size), tmp_path / "logs")[0])
 
     assert torch.allclose(end(0), end(4), atol=1e-5)
 
@@ -319,9 +313,7 @@ def test_mixtures_need_pairs(frames: Path, tmp_path: Path) -> None:
 
 def test_the_learning_rate_finder_gives_a_rate_and_its_curve(frames: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    rate, curve = find_learning_rate(
-        create("test_convnext", 64), FrameStore([frames]), TRAINING, VALIDATION, RECIPE, tmp_path, threads=1
-    )
+    rate, curve = find_learning_rate(task(frames, create("test_convnext", 64)), tmp_path)
     assert 1e-7 < rate < 1
     assert curve["lr"].is_monotonic_increasing
     assert len(curve) > 20

@@ -10,7 +10,7 @@ from liveness.outputs import whole
 from liveness.training import forget
 
 start_log(snakemake.log[0])
-gpus = lease(snakemake.resources.gpu)
+lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
 job = make_job(
     params,
@@ -24,7 +24,7 @@ job = make_job(
     config=snakemake.config,
     find_lr=True,
 )
-fit_together(job, processes=max(1, len(gpus)))
+fit_together(job, processes=max(1, snakemake.resources.gpu))
 for name, output in ((FOUND, snakemake.output.lr), (CURVE, snakemake.output.curve)):
     with whole(output) as path:
         shutil.copyfile(Path(job.state, name), path)

@@ -46,7 +46,8 @@ for label, name, title, verdict in (
     (1, "rejects", "Live videos that look most like attacks", FALSE_REJECT),
 ):
     wrong = videos.loc[videos["liveness_score"] == label, "verdict"] == verdict
-    note = f"{wrong.sum()} of {len(wrong)} were judged wrong; the worst first. Heat maps: what spoke for it."
+    worst = f"{wrong.sum()} of {len(wrong)} were judged wrong; the worst first."
+    note = f"{worst} Heat maps show what spoke for it."
     cards = [
         Card(fname, about(video), pictures[fname], verdict if video["verdict"] == verdict else "")
         for fname, video in shown[label].iterrows()

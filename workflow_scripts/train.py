@@ -11,7 +11,7 @@ from liveness.outputs import whole
 from liveness.training import forget
 
 start_log(snakemake.log[0])
-gpus = lease(snakemake.resources.gpu)
+lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
 if snakemake.input.lr:
     found = json.loads(Path(snakemake.input.lr[0]).read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ job = make_job(
     threads=snakemake.threads,
     config=snakemake.config,
 )
-fit_together(job, processes=max(1, len(gpus)))
+fit_together(job, processes=max(1, snakemake.resources.gpu))
 for name, output in ((WEIGHTS, snakemake.output.weights), (HISTORY, snakemake.output.history)):
     with whole(output) as path:
         shutil.copyfile(Path(job.state, name), path)

@@ -23,13 +23,16 @@ import torch
 
 from liveness import leases
 from liveness.augmentation import Augmentation
+from liveness.batches import this_share
 from liveness.errors import InputError
 from liveness.frames import FrameStore
 from liveness.labels import read_folds
+from liveness.learning_rate import find_learning_rate
 from liveness.models import create, save_checkpoint
 from liveness.outputs import sha256, whole
+from liveness.task import Recipe, Task
 from liveness.tracking import git_revision, make_trackers
-from liveness.training import Recipe, find_learning_rate, fine_tune, this_share
+from liveness.training import fine_tune
 
 WEIGHTS, HISTORY, PROBLEM = "weights.safetensors", "history.csv", "problem.txt"
 FOUND, CURVE = "lr.json", "curve.csv"
@@ -39,7 +42,7 @@ FOUND, CURVE = "lr.json", "curve.csv"
 class Job:
     """What a process must know to take part in training a model on all folds but one.
 
-    `recipe` holds the values of training.Recipe, `threads` are those of all processes on this machine
+    `recipe` holds the values of task.Recipe, `threads` are those of all processes on this machine
     together, and results are left in the folder `state`: WEIGHTS and HISTORY or, where the task is to find a
     learning rate (`find_lr`), FOUND and CURVE.
     """
@@ -110,17 +113,16 @@ def fit(job: Job) -> None:
     state, share = Path(job.state), this_share()
     # the new head is drawn at random, the same by all processes
     torch.manual_seed(recipe.seed)
-    given: dict[str, Any] = {
-        "checkpoint": create(job.architecture, job.image_size, job.pretrained, job.drop_path),
-        "store": FrameStore(job.frames),
-        "training": labels[~held_out].to_dict(),
-        "validation": labels[held_out].to_dict(),
-        "recipe": recipe,
-        "state": state,
-        "threads": max(1, job.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))),
-    }
+    task = Task(
+        create(job.architecture, job.image_size, job.pretrained, job.drop_path),
+        FrameStore(job.frames),
+        training={str(fname): label for fname, label in labels[~held_out].items()},
+        validation={str(fname): label for fname, label in labels[held_out].items()},
+        recipe=recipe,
+        threads=max(1, job.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1))),
+    )
     if job.find_lr:
-        rate, curve = find_learning_rate(**given)
+        rate, curve = find_learning_rate(task, state)
         if share.rank == 0:
             with whole(state / CURVE) as path:
                 curve.to_csv(path, index=False)
@@ -128,8 +130,9 @@ def fit(job: Job) -> None:
                 path.write_text(json.dumps({"lr": rate}), encoding="utf-8")
         return
     checkpoint, history = fine_tune(
-        **given,
-        logs=Path(job.logs),
+        task,
+        state,
+        Path(job.logs),
         trackers=make_trackers(job.trackers, job.about["run"], Path(job.logs), job.about)
         if share.rank == 0
         else [],

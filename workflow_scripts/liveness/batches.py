@@ -1,0 +1,177 @@
+"""The frames of every step, and which of them each of the processes that train together takes."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from liveness.augmentation import training_view
+from liveness.datasets import TrainingFrames, ValidationFrames
+from liveness.errors import InputError
+from liveness.task import Task
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of the processes that train together this one is; alone it is the only one."""
+
+    rank: int = 0
+    world: int = 1
+
+
+ALONE = Share()
+
+
+def this_share() -> Share:
+    """Which of torchrun's processes this is."""
+    return Share(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+class TrainingSampler(Sampler[tuple[int, int]]):
+    """A permutation per epoch, drawn from (seed, epoch), in whole global batches; of each, this process's
+    share.
+
+    However many processes share the batches, these hold the same frames. A last, smaller batch would weigh
+    its frames more and upset batch norm: it is left out. `start` is the (epoch, frames of this process) where
+    an interrupted run goes on, as if it had never stopped.
+    """
+
+    def __init__(
+        self, length: int, batch_size: int, seed: int, share: Share = ALONE, start: tuple[int, int] = (0, 0)
+    ) -> None:
+        self.length = length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.share = share
+        self.start = start
+        self.epoch = start[0]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch, though in a resumed run after it has drawn batches."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length // self.batch_size * (self.batch_size // self.share.world)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+        batches = order[: self.length // self.batch_size * self.batch_size].reshape(
+            -1, self.share.world, self.batch_size // self.share.world
+        )
+        own = batches[:, self.share.rank].ravel()
+        return ((epoch, int(position)) for position in own[self.start[1] if epoch == self.start[0] else 0 :])
+
+
+class ValidationSampler(Sampler[int]):
+    """This process's share of the frames; all shares are of one length, as processes wait for each other, so
+    that the last frame may come more than once.
+    """
+
+    def __init__(self, length: int, share: Share = ALONE) -> None:
+        self.length = length
+        self.share = share
+
+    def __len__(self) -> int:
+        return -(-self.length // self.share.world)
+
+    def __iter__(self) -> Iterator[int]:
+        rank, world = self.share.rank, self.share.world
+        return (min(rank + world * number, self.length - 1) for number in range(len(self)))
+
+
+def batch_shares(batch_size: int, frames: int, world: int, device_batch_size: int) -> tuple[int, int, int]:
+    """How a global batch of `batch_size` frames, of `frames` in all, is divided.
+
+    Returns the global batch size, the frames that a process takes at once, and how often it does before the
+    optimiser steps: as seldom as `device_batch_size` (0: no limit) allows. Raises InputError where the batch
+    cannot be divided among `world` processes.
+    """
+    batch_size = min(batch_size, frames // world * world)
+    if not batch_size or batch_size % world:
+        raise InputError(
+            f"a batch of {batch_size or frames} frames cannot be divided among {world} processes; make "
+            f"training.batch_size a multiple of {world}, or train on fewer GPUs."
+        )
+    share = batch_size // world
+    limit = device_batch_size or share
+    steps = next(steps for steps in range(1, share + 1) if share % steps == 0 and share // steps <= limit)
+    return batch_size, share // steps, steps
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """What a process trains and validates on.
+
+    `labels` are those of all training frames, `fnames` the videos of all validation frames. `at_once` frames
+    are a batch, and `steps` of these a step of the optimiser.
+    """
+
+    training: DataLoader
+    validation: DataLoader
+    labels: Sequence[int]
+    fnames: Sequence[str]
+    at_once: int
+    steps: int
+
+
+def make_loaders(task: Task, last: Path | None = None) -> Loaders:
+    """This process's share of the task's frames. `last` is a checkpoint to go on from, if it is there.
+
+    Raises InputError where one of the two sets has no stored frame, or the batch cannot be divided.
+    """
+    share, recipe, checkpoint = this_share(), task.recipe, task.checkpoint
+    size, mean, std = checkpoint.image_size, checkpoint.mean, checkpoint.std
+    view = training_view(recipe.augmentation, size, mean, std)
+    train_set = TrainingFrames(task.store, task.training, view, recipe.seed)
+    val_set = ValidationFrames(task.store, task.validation, size, mean, std)
+    for name, frames in (("training", train_set), ("validation", val_set)):
+        if not len(frames):
+            raise InputError(
+                f"no {name} video of this fold has a stored frame; see results/folds/leakage.json."
+            )
+    batch_size, at_once, steps = batch_shares(
+        recipe.batch_size, len(train_set), share.world, recipe.device_batch_size
+    )
+    if (recipe.mixup or recipe.cutmix) and at_once % 2:
+        raise InputError(
+            f"mixup needs an even number of frames at once, not {at_once}; see training.batch_size."
+        )
+    start = _start(last, at_once) if last and last.is_file() else (0, 0)
+    # Forked workers: the others would run the calling script again, which has no __main__ guard.
+    loading: dict[str, Any] = {
+        "num_workers": min(task.threads, 8),
+        "multiprocessing_context": "fork",
+        "persistent_workers": True,
+        "pin_memory": torch.cuda.is_available(),
+    }
+    sampler = TrainingSampler(len(train_set), batch_size, recipe.seed, share, start)
+    return Loaders(
+        DataLoader(train_set, at_once, sampler=sampler, **loading),
+        DataLoader(val_set, 2 * at_once, sampler=ValidationSampler(len(val_set), share), **loading),
+        train_set.labels,
+        val_set.fnames,
+        at_once,
+        steps,
+    )
+
+
+def _start(last: Path, at_once: int) -> tuple[int, int]:
+    """The (epoch, frames of this process) from which the checkpoint `last` goes on."""
+    saved = torch.load(last, weights_only=True, map_location="cpu")
+    stopped = saved["callbacks"]["Preemption"]
+    if stopped["batches"] and stopped["at_once"] != at_once:
+        raise InputError(
+            f"{last}: training stopped in mid-epoch with {stopped['at_once']} frames per process at once, "
+            f"now it would be {at_once}; go on with as many GPUs as before, or delete the file's folder."
+        )
+    logger.info("going on with epoch %d from %s", saved["epoch"] + (not stopped["batches"]), last)
+    return (saved["epoch"], stopped["batches"] * at_once) if stopped["batches"] else (saved["epoch"] + 1, 0)
