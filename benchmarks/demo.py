@@ -6,7 +6,6 @@ within the training split, for three seeds. Takes some ten minutes on two cores;
 
 import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,23 +14,18 @@ import cv2
 import numpy as np
 import pandas as pd
 import yaml
+from figures import ROOT, snakemake
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness.labels import read_folds, read_labels  # noqa: E402
-from liveness.metrics import equal_error_rate  # noqa: E402
-from liveness.scores import model_scores, read_video_scores  # noqa: E402
-from liveness.video import probe, read_frames  # noqa: E402
-
-
-def snakemake(run: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
-    subprocess.run([*command, "--directory", str(run), *arguments], check=True, cwd=ROOT)
+from liveness.labels import read_folds, read_labels
+from liveness.metrics import equal_error_rate
+from liveness.scores import model_scores, read_video_scores
+from liveness.video import probe, read_frames
 
 
 def held_out(run: Path) -> tuple[pd.Series, pd.Series]:
@@ -79,8 +73,7 @@ def shuffled_run(demo: Path, run: Path, seed: int) -> float:
     config["data"]["train"] = {"videos": str(demo / "train/videos"), "labels": "labels.csv"}
     config["data"]["test"] = {"videos": str(demo / "test/videos")}
     config["seed"] = seed
-    (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    snakemake(run, "evaluation", "--configfile", str(run / "config.yaml"))
+    snakemake(run, config, "evaluation")
     return equal_error_rate(*held_out(run))
 
 
@@ -94,7 +87,7 @@ def main() -> None:
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="demo-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
 
-    snakemake(folder)
+    snakemake(folder, yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
     labels, scores = held_out(folder)
     answers = read_labels(folder / "demo/test/answers.csv").set_index("fname")["liveness_score"]
     submission = pd.read_csv(folder / "results/submission.csv", dtype={"fname": str})

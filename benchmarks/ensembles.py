@@ -10,18 +10,16 @@ ends with lines `name value`.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import yaml
-from figures import ROOT, report
+from figures import ROOT, report, snakemake
 
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
@@ -38,13 +36,6 @@ FOLDS = range(3)
 METHODS = ("mean", "optimised", "stacking")
 # small and short: what is compared are ways to combine, not models
 MODELS = {"lite0": 112, "lite0_small": 80}
-
-
-def snakemake(folder: Path, config: Mapping[str, Any], *targets: str) -> None:
-    (folder / "config.yaml").write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
-    command += ["--directory", str(folder), *targets, "--configfile", str(folder / "config.yaml")]
-    subprocess.run(command, check=True, cwd=ROOT)
 
 
 def submission(folder: Path) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Figures of benchmarks: printed as lines `name value`, and kept per commit for a second look."""
+"""Figures of benchmarks: runs that give them, lines `name value` that show them, files that keep them."""
 
 import json
 import subprocess
@@ -7,11 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
+import yaml
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".benchmarks"
+
+
+def snakemake(folder: Path, config: Mapping[str, Any], *targets: str) -> None:
+    """Run the workflow in a folder, with a configuration that is kept there."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
+    command += ["--directory", str(folder), *targets, "--configfile", str(path)]
+    subprocess.run(command, check=True, cwd=ROOT)
 
 
 def interleave(parts: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
