@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo report dag browser test test-thorough test-fast lint format lock clean
+.PHONY: FORCE environment help setup demo report dag browser test test-thorough test-fast lint format docs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -69,6 +69,9 @@ format: .venv/installed  ## format Python and Snakemake files
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile rules
+
+docs: .venv/installed  ## write what the documentation shows of the code: the README's picture, docs/reruns.md
+	PYTHONPATH=tests:workflow_scripts $(BIN)/python tests/documentation.py
 
 lock: .venv/installed  ## compile requirements.txt from pyproject.toml (and the conda files from both)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

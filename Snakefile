@@ -44,7 +44,7 @@ rule manifests:
 rule frames:
     """Stored frames of the training videos."""
     input:
-        expand(FRAMES, split=PARITY_SPLIT, shard=SHARDS),
+        expand(FRAMES, split=PARITY_SPLIT, shard=PARITY_SHARDS),
 
 
 rule models:

@@ -42,7 +42,7 @@ from liveness.engines.ensemble import open_ensemble  # noqa: E402
 from liveness.engines.graph import export_onnx, reference_probabilities  # noqa: E402
 from liveness.engines.loading import load_engine  # noqa: E402
 from liveness.engines.opening import open_backend  # noqa: E402
-from liveness.engines.parity import ReferenceSample  # noqa: E402
+from liveness.engines.reference import UNKNOWN, ReferenceSample  # noqa: E402
 from liveness.frames import Sampling, read_video  # noqa: E402
 from liveness.parallel import Workers  # noqa: E402
 from liveness.pipeline import Member, Pipeline  # noqa: E402
@@ -72,7 +72,8 @@ def compile_network(network: torch.nn.Module, size: int, work: Path) -> Path:
     """An OpenVINO engine in this CPU's fast precision; its metadata file."""
     export_onnx(network, work / "model.onnx", image_size=size, precision="fp32", **IMAGENET)
     frames = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
-    reference = ReferenceSample(frames, reference_probabilities(network, frames, **IMAGENET))
+    labels = np.full(len(frames), UNKNOWN, np.int8)
+    reference = ReferenceSample(frames, reference_probabilities(network, frames, **IMAGENET), labels)
     compile_engine(
         work / "0",
         backend="openvino",

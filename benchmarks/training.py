@@ -151,7 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         labels = film(folder / "videos", arguments.steps)
-        build_manifest(folder / "videos", [folder / "0.csv"], folder / "cache.csv", workers=threads)
+        build_manifest(folder / "videos", [folder / "0.csv"], folder / "cache.sqlite", workers=threads)
         manifest = read_manifest([folder / "0.csv"])
         extract(manifest, folder / "videos", folder / "0.arrow", Sampling(4, (0.0, 1.0), 256), 95, threads)
         store = FrameStore([folder / "0.arrow"])

@@ -49,6 +49,8 @@ SPLITS = sorted(DATA)
 # Engines are compared with their models on training frames, or on test frames where all weights come from outside.
 PARITY_SPLIT = "train" if "train" in DATA else "test"
 SHARDS = [str(shard) for shard in range(config["shards"])]
+# a million videos to score need not all be stored for that
+PARITY_SHARDS = SHARDS if "train" in DATA else SHARDS[:8]
 BACKEND = config["engine"]["backend"]
 # What runs on a GPU where there is one, and what cannot do without: see gpus_for.
 USE_GPU = {
@@ -218,10 +220,15 @@ def parity_limits():
 
 
 def training_params(*without):
-    """A params function: what decides on weights, which memory, speed and whoever watches do not."""
+    """A params function: what decides on weights, which memory and speed do not, nor what only another loss or soup
+    would read.
+    """
     hardware = ("device_batch_size", "gradient_checkpointing", "compile")
+    training = config["training"]
+    unused = ["focal_gamma"] * (training["loss"] != "focal")
+    unused += ["soup_epochs"] * (training["soup"] == "none")
     return lambda wildcards: {
-        key: value for key, value in config["training"].items() if key not in (*hardware, *without)
+        key: value for key, value in training.items() if key not in (*hardware, *unused, *without)
     }
 
 

@@ -5,7 +5,7 @@ rule export:
     input:
         after_manifest(PARITY_SPLIT),
         weights=weights_of,
-        frames=expand(FRAMES, split=PARITY_SPLIT, shard=SHARDS),
+        frames=expand(FRAMES, split=PARITY_SPLIT, shard=PARITY_SHARDS),
         folds=folds_that_trained,
     output:
         sources=SOURCES,

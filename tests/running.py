@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from clips import write_clip
+from planning import dry_run
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared/data"
@@ -67,18 +68,23 @@ class Run:
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run snakemake; return what it printed. `fails` says which exit status is expected."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]
-        command += ["--directory", str(self.folder), "--configfile", str(self.folder / "config.yaml")]
-        # tiny jobs gain from running side by side, not from threads
-        command += ["--cores", "2", *arguments, "--set-threads", "train=1", "predict=1"]
+        command = [sys.executable, "-m", "snakemake", *self._options(*arguments)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.root)
         output = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, output
         return output
 
+    def _options(self, *arguments: str) -> list[str]:
+        options = ["--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)]
+        # tiny jobs gain from running side by side, not from threads
+        options += ["--configfile", str(self.folder / "config.yaml"), "--cores", "2", *arguments]
+        return [*options, "--set-threads", "train=1", "predict=1"]
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run lists, by rule."""
-        return job_table(self.snakemake("-n", *arguments))
+        status, output = dry_run(self._options(*arguments), self.root)
+        assert status == 0, output
+        return job_table(output)
 
     def executed(self, *arguments: str) -> dict[str, int]:
         """Run; return the finished jobs by rule, since a dry run overstates what follows a checkpoint."""

@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     folder = tmp_path_factory.mktemp("videos")
     for name in ("a.mp4", "b.mp4", "unlabelled.mp4"):
         write_clip(folder / name, numbered(8))
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
+    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
     output = folder / "0.arrow"
     manifest = read_manifest([folder / "0.csv"])
     extract(manifest, folder, output, Sampling(4, (0.0, 1.0), short_side=96), quality=95, workers=1)

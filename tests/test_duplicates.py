@@ -106,7 +106,7 @@ def test_the_search_finds_what_comparing_all_pairs_finds(
 
 
 def extracted(folder: Path, work: Path, count: int) -> FrameStore:
-    build_manifest(folder, [work / "0.csv"], work / "cache.csv", workers=2)
+    build_manifest(folder, [work / "0.csv"], work / "cache.sqlite", workers=2)
     extract(
         read_manifest([work / "0.csv"]),
         folder,

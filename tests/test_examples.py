@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     folder = tmp_path_factory.mktemp("videos")
     for number in range(7):
         write_clip(folder / f"{number}.mp4", numbered(8))
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
+    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
     sampling = Sampling(3, (0.0, 1.0), short_side=96)
     extract(read_manifest([folder / "0.csv"]), folder, folder / "0.arrow", sampling, quality=95, workers=1)
     return FrameStore([folder / "0.arrow"])

@@ -175,7 +175,7 @@ def test_what_damage_leaves_of_a_face_is_cropped(folder: Path) -> None:
 def test_extraction_and_scoring_see_the_same(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build_manifest(folder, [tmp_path / "0.csv"], tmp_path / "cache.csv", workers=1)
+    build_manifest(folder, [tmp_path / "0.csv"], tmp_path / "cache.sqlite", workers=1)
     manifest = read_manifest([tmp_path / "0.csv"])
     with caplog.at_level(logging.INFO):
         extract(manifest, folder, tmp_path / "0.arrow", SAMPLING, quality=100, workers=2)

@@ -46,7 +46,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         rows.append((f"{n}.mp4", n % 2, str(n), int(n < 8)))
     columns = ["fname", "liveness_score", "group", "fold"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "folds.csv", index=False)
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
+    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
     manifest = read_manifest([folder / "0.csv"])
     extract(manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), 95, workers=1)
     return Job(

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def manifests(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     work = tmp_path_factory.mktemp("manifest")
-    build_manifest(folder, [work / "0.csv", work / "1.csv"], work / "cache.csv", workers=1)
+    build_manifest(folder, [work / "0.csv", work / "1.csv"], work / "cache.sqlite", workers=1)
     return [work / "0.csv", work / "1.csv"]
 
 

@@ -119,7 +119,7 @@ def folder(tmp_path: Path, clip: Path) -> Path:
 def build(folder: Path) -> list[bytes]:
     """Build three shards with a cache beside the folder; return their bytes."""
     paths = [folder.parent / f"{shard}.csv" for shard in range(3)]
-    build_manifest(folder, paths, folder.parent / "cache.csv", workers=1)
+    build_manifest(folder, paths, folder.parent / "cache.sqlite", workers=1)
     return [path.read_bytes() for path in paths]
 
 
@@ -165,7 +165,7 @@ def test_only_the_shard_of_a_changed_video_changes(folder: Path, tmp_path: Path)
 
 def test_a_shard_without_videos_is_a_header(tmp_path: Path, folder: Path) -> None:
     paths = [tmp_path / f"{shard}.csv" for shard in range(50)]
-    build_manifest(folder, paths, tmp_path / "cache.csv", workers=1)
+    build_manifest(folder, paths, tmp_path / "cache.sqlite", workers=1)
     frames = [read_manifest([path]) for path in paths]
     empty = [path for path, frame in zip(paths, frames, strict=True) if frame.empty]
     assert len(empty) >= 44
@@ -190,20 +190,26 @@ def test_what_is_known_is_not_probed_again(folder: Path, monkeypatch: pytest.Mon
     assert probed == ["broken.mp4"]
 
 
-def test_the_cache_is_saved_on_the_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "SECONDS_BETWEEN_SAVES", 0)
-    saved: list[int] = []
-    really = manifest._write
+    probed: list[Path] = []
+    really = manifest.bounded_map
 
-    def watch(path, rows):  # type: ignore[no-untyped-def]
-        rows = list(rows)
-        if path.name == "cache.csv":
-            saved.append(len(rows))
-        really(path, rows)
+    def watch(function, items, *arguments, **options):  # type: ignore[no-untyped-def]
+        for path, result in really(function, items, *arguments, **options):
+            if len(probed) == 4:
+                probed.append(path)
+                raise KeyboardInterrupt
+            probed.append(path)
+            yield path, result
 
-    monkeypatch.setattr(manifest, "_write", watch)
+    monkeypatch.setattr(manifest, "bounded_map", watch)
+    with pytest.raises(KeyboardInterrupt):
+        build(folder)
+    first = probed[:4]
+    probed.append(folder)  # not interrupted again
     build(folder)
-    assert saved == [1, 2, 3, 4, 5, 6, 6]
+    assert sorted(first + probed[6:]) == sorted(folder.iterdir())
 
 
 values = st.tuples(
@@ -234,7 +240,7 @@ def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[tuple[str, int, int], tuple]]
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "shard.csv"
-    manifest._write(path, rows)
+    manifest._write(path, [key + rest for key, rest in rows])
     frame = read_manifest([path])
     assert frame.dtypes.astype(str).to_dict() == DTYPES
     assert list(frame.itertuples(index=False, name=None)) == [key + rest for key, rest in rows]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from documentation import PICTURE, RERUNS, picture, reruns
 from running import ROOT, TARGETS, Run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,6 +62,15 @@ def test_every_target_says_what_it_is_for(place: Path) -> None:
     described = set(re.findall(r"^(\w+) \(\w", done, re.MULTILINE))
     asked_for = {"folds", "score", "describe", "compare", "forecast", "doubt", "review", "parity_report"}
     assert described >= TARGETS | asked_for, done
+
+
+@pytest.mark.slow
+def test_the_picture_is_current() -> None:
+    assert PICTURE.findall(README) == [picture()], "run `make docs`"
+
+
+def test_the_table_of_reruns_is_current() -> None:
+    assert RERUNS.read_text(encoding="utf-8") == reruns(), "run `make docs`"
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,164 +1,29 @@
 """Which rules rerun after a change of the configuration or of the code: exactly these, no others."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from liveness.sources import WITHOUT_EFFECT, reached_modules
+from rerun_table import (
+    COMPILED,
+    CONFIGURATION,
+    EXPORTED,
+    EXTRACTED,
+    FOLDED,
+    LISTED,
+    MODULES,
+    SCORED,
+    TRAINED,
+    changed,
+)
 from running import ROOT, Run, tiny_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]
-
-EVALUATED = {"submit", "blend", "evaluate"}
-SCORED = {"predict"} | EVALUATED
-COMPILED = {"compile"} | SCORED
-EXPORTED = {"export"} | COMPILED
-TRAINED = {"train"} | EXPORTED
-FOLDED = {"folds"} | TRAINED
-EXTRACTED = {"extract"} | FOLDED
-
-TINY = tiny_config()["training"]
-
-CONFIGURATION: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "nothing": ({}, set()),
-    "inference.batch_size": ({"inference": {"batch_size": 4}}, set()),
-    "inference.fallback_score": ({"inference": {"fallback_score": 0.1}}, {"submit", "publish"}),
-    "inference.max_unreadable": ({"inference": {"max_unreadable": 0.3}}, {"submit"}),
-    "inference.aggregate": ({"inference": {"aggregate": "median"}}, EVALUATED | {"publish"}),
-    "inference.top_k": ({"inference": {"aggregate": "top_k", "top_k": 2}}, EVALUATED | {"publish"}),
-    "inference.top_k, unused": ({"inference": {"top_k": 2}}, set()),
-    "inference.frames": ({"inference": {"frames": 2}}, SCORED | {"publish"}),
-    "inference.views": ({"inference": {"views": ["whole", "whole+hflip"]}}, SCORED | {"publish"}),
-    "inference.crop_side": ({"inference": {"crop_side": 0.9}}, SCORED | {"publish"}),
-    "ensemble.weights": ({"ensemble": {"weights": {"vit": {0: 1.0}}}}, EVALUATED | {"publish"}),
-    "ensemble.method": ({"ensemble": {"method": "stacking"}}, EVALUATED | {"publish"}),
-    "ensemble.calibration": ({"ensemble": {"calibration": "temperature"}}, EVALUATED | {"publish"}),
-    "evaluation.threshold": ({"evaluation": {"threshold": "bpcer20"}}, {"blend", "evaluate"}),
-    "evaluation.frame_level": ({"evaluation": {"frame_level": True}}, {"evaluate"}),
-    "evaluation.degradations": ({"evaluation": {"degradations": ["blur"]}}, set()),
-    "runs": ({"runs": ["results", "other"]}, set()),
-    "engine.max_batch": ({"engine": {"max_batch": 8}}, COMPILED),
-    "engine.precision": ({"engine": {"precision": "fp32"}}, COMPILED),
-    "engine.target": ({"engine": {"target": "a100"}}, COMPILED | {"publish"}),
-    "engine.torch, unused": ({"engine": {"torch": {"compile": True}}}, set()),
-    "engine.tensorrt, unused": ({"engine": {"tensorrt": {"optimization_level": 1}}}, set()),
-    "engine.parity.frames": ({"engine": {"parity": {"frames": 8}}}, EXPORTED),
-    "engine.parity.max_difference": ({"engine": {"parity": {"max_difference": 0.02}}}, EXPORTED),
-    "engine.parity.max_difference_int8": ({"engine": {"parity": {"max_difference_int8": 0.1}}}, set()),
-    "engine.parity.threshold": ({"engine": {"parity": {"threshold": 0.6}}}, COMPILED),
-    "engine.parity.max_eer_change": ({"engine": {"parity": {"max_eer_change": 0.1}}}, COMPILED),
-    **{
-        f"training.{key}": ({"training": TINY | {key: value}}, rules)
-        for key, value, rules in (
-            ("lr", "auto", {"find_lr"} | TRAINED),
-            ("lr", 0.01, TRAINED),
-            ("loss", "focal", TRAINED),
-            ("focal_gamma", 1.0, TRAINED),
-            ("class_weights", "balanced", TRAINED),
-            ("mixup", 0.2, TRAINED),
-            ("cutmix", 0.2, TRAINED),
-            ("layer_decay", 0.8, TRAINED),
-            ("clip_grad", 1.0, TRAINED),
-            ("freeze_epochs", 1, TRAINED),
-            ("patience", 3, TRAINED),
-            ("soup", "greedy", TRAINED),
-            ("soup_epochs", 2, TRAINED),
-            ("device_batch_size", 4, set()),
-            ("gradient_checkpointing", True, set()),
-            ("compile", True, set()),
-            ("augmentation", {"recapture": 0.1, "degrade": 0.2}, TRAINED),
-        )
-    },
-    "tracking": ({"tracking": {"wandb": {"offline": True}}}, set()),
-    "training.lr, another": (
-        {"training": TINY | {"lr": 0.01}},
-        TRAINED,
-    ),
-    "folds.count": ({"folds": {"count": 3, "groups": "labels"}}, FOLDED | {"publish"}),
-    "folds.by": ({"folds": {"count": 2, "groups": "labels", "by": "attack"}}, FOLDED),
-    "seed": ({"seed": 7}, FOLDED),
-    "frames.snap_to_reference": (
-        {"frames": {"count": 3, "short_side": 96, "snap_to_reference": True}},
-        EXTRACTED | {"publish"},
-    ),
-    "frames.crop": ({"frames": {"count": 3, "short_side": 96, "crop": "face"}}, EXTRACTED | {"publish"}),
-    "frames.face_margin, unused": ({"frames": {"count": 3, "short_side": 96, "face_margin": 0.5}}, set()),
-    "frames.nvdec": ({"frames": {"count": 3, "short_side": 96, "nvdec": True}}, set()),
-    "frames.quality": ({"frames": {"count": 3, "short_side": 96, "quality": 80}}, EXTRACTED),
-}
-
-MODULES: dict[str, set[str]] = {
-    "augmentation": TRAINED,
-    "random_degradation": TRAINED,
-    "recapture": TRAINED,
-    "datasets": TRAINED,
-    "training": TRAINED,
-    "fitting": TRAINED,
-    **dict.fromkeys(("task", "batches", "classifier", "callbacks", "learning_rate", "losses"), TRAINED),
-    "tracking": set(),
-    "models": TRAINED,
-    "duplicates": FOLDED,
-    "decoding": SCORED,
-    "pipeline": SCORED,
-    "throughput": SCORED,
-    "shard": SCORED,
-    "degradation": set(),
-    "robustness": set(),
-    "explanation": set(),
-    "doubts": set(),
-    "scorer": set(),
-    "parallel": {"manifest"} | EXTRACTED,
-    "submission": {"submit"},
-    "scores": EVALUATED,
-    "recipe": EVALUATED,
-    "combination": EVALUATED,
-    "calibration": EVALUATED,
-    "blend": EVALUATED,
-    "bootstrap": {"evaluate"},
-    "evaluation": {"evaluate"},
-    "summary": {"evaluate"},
-    "comparison": set(),
-    "metrics": COMPILED,
-    "inventory": set(),
-    # captions and figures: nothing but the target `report` makes them
-    **{name: set() for name in ("figures", "plots", "bands", "pages", "mistakes", "examples")},
-    "soups": TRAINED,
-    **{name: {"manifest"} | EXTRACTED for name in ("manifest", "video")},
-    **{name: {"manifest", "publish"} | EXTRACTED for name in ("errors", "log", "outputs")},
-    "labels": FOLDED,
-    "folds": FOLDED,
-    "failures": set(),
-    **{
-        f"engines/{name}": COMPILED
-        for name in ("backends", "cuda", "metadata", "mixed_onnx", "openvino_engine", "tensorrt_engine")
-    },
-    "engines/torch_engine": COMPILED,
-    "engines/classifier": EXPORTED,
-    "engines/engine": EXPORTED,
-    "engines/compiling": COMPILED,
-    "engines/loading": SCORED,
-    "engines/ensemble": SCORED,
-    "engines/cuda_ensemble": SCORED,
-    "engines/resize_kernel": SCORED,
-    "engines/mixing": COMPILED,
-    "engines/parity": COMPILED,
-    "engines/reference": EXPORTED,
-    "engines/report": set(),
-    "engines/graph": EXPORTED,
-    "preprocessing": EXTRACTED,
-    "frames": EXTRACTED,
-    "faces": EXTRACTED,
-    "openvino_core": EXTRACTED,
-    "demo": set(),
-    "portrait": set(),
-    "engines/opening": COMPILED,
-    "configuration": set(),
-    "sources": set(),
-    "leases": set(),
-}
 
 
 @pytest.fixture(scope="module")
@@ -170,14 +35,43 @@ def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     for name in ("rules", "envs", "schemas", "profiles", "report", "workflow_scripts"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     run = finished.copy(tmp_path_factory.mktemp("moved"))
+    # what the table's other paths name
+    others = run.folder / "moved"
+    others.mkdir()
+    for name in ("train", "test", "labels.csv"):
+        (others / name).symlink_to(run.folder / name)
+    shutil.copy(run.folder / "results/weights/vit/0.safetensors", others / "outside.safetensors")
+    shutil.copy(run.folder / "results/submission.csv", others / "sample.csv")
     return Run(run.folder, tiny_config(), checkout)
 
 
-@pytest.mark.parametrize("key", CONFIGURATION)
-def test_configuration_key(moved: Run, key: str) -> None:
-    changes, rules = CONFIGURATION[key]
-    moved.configure(tiny_config(**changes))
+@pytest.mark.parametrize(("changes", "rules"), CONFIGURATION, ids=lambda part: " ".join(map(str, part)))
+def test_configuration_key(moved: Run, changes: dict[str, Any], rules: set[str]) -> None:
+    moved.configure(changed(tiny_config(), changes))
     assert set(moved.planned()) == rules
+
+
+def test_no_configuration_key_is_missing_from_the_table() -> None:
+    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    rows = {key.replace("models.vit", "models.*") for changes, _ in CONFIGURATION for key in changes}
+    missing = [key for key in leaves(schema) if not any(f"{key}.".startswith(f"{row}.") for row in rows)]
+    assert not missing
+
+
+def leaves(schema: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Dotted keys that a schema allows; `*` stands for names that users choose."""
+    below = dict(schema.get("properties", {}))
+    if isinstance(schema.get("additionalProperties"), dict):
+        below["*"] = schema["additionalProperties"]
+    for key, part in below.items():
+        yield from leaves(part, f"{above}{key}.")
+    if not below:
+        yield above.rstrip(".")
+
+
+def test_nothing_reruns_without_a_change(moved: Run) -> None:
+    moved.configure(tiny_config())
+    assert moved.planned() == {}
 
 
 def test_one_models_image_size_reruns_that_model_only(moved: Run) -> None:
@@ -220,7 +114,7 @@ def test_library_module(moved: Run, source: Path, rules: set[str]) -> None:
 
 # what reruns with a rule of the target `all`, in this configuration
 FOLLOWING = {
-    "manifest": {"manifest"} | EXTRACTED,
+    "manifest": LISTED,
     "extract": EXTRACTED,
     "folds": FOLDED,
     "train": TRAINED,

@@ -53,7 +53,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texture = rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
         texture[..., 2] = 255 if n % 2 else texture[..., 2]
         write_clip(folder / f"{n}.mp4", [texture] * 4)
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.csv", workers=1)
+    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
     manifest = read_manifest([folder / "0.csv"])
     extract(
         manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), quality=95, workers=1

@@ -2,11 +2,16 @@
 
 import csv
 import hashlib
+import os
+import sqlite3
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import astuple
+from operator import itemgetter
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from natsort import natsort_keygen, ns
@@ -52,10 +57,26 @@ DTYPES = {
     "problem": "str",
 }
 
-SECONDS_BETWEEN_SAVES = 30
+COLUMNS = ", ".join(DTYPES)
+READABLE = list(DTYPES).index("readable")
+# What was ever probed; what there is now, in a file of SQLite's own that goes with the connection.
+TABLES = f"""
+create table if not exists probed ({COLUMNS}, primary key (fname)) without rowid;
+create temporary table listed (fname, size, mtime_ns, shard);
+"""
+NEW = """
+create temporary table new as
+    select fname, size, mtime_ns from listed left join probed using (fname, size, mtime_ns)
+    where readable is not 1;
+create index temp.shards on listed (shard);
+create index temp.names on listed (fname);
+delete from probed where fname not in (select fname from listed);
+"""
+SECONDS_BETWEEN_SAVES = 5
 
 # fname, size, mtime_ns
 File = tuple[str, int, int]
+Item = TypeVar("Item")
 
 
 def shard_of(fname: str, shards: int) -> int:
@@ -67,27 +88,35 @@ def shard_of(fname: str, shards: int) -> int:
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % shards
 
 
-def list_videos(folder: str | Path) -> list[str]:
-    """Return the names of all videos below a folder, relative to it, with `/`, in natural order.
+def find_videos(folder: str | Path) -> Iterator[File]:
+    """Yield (name, size in bytes, time of last change in ns) of all videos below a folder, in no order.
 
-    A video is a file with a usual extension, readable or not, or any other file that begins like a video.
-    Links are followed; hidden files and folders (a leading dot) are passed over.
+    The name is relative to the folder, with `/`. A video is a file with a usual extension, readable or not,
+    or any other file that begins like a video. Links are followed; hidden files and folders (a leading dot)
+    are passed over.
 
     Raises InputError if the folder is missing, has no video, or has a video whose name is not UTF-8.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; expected the folder that holds the videos")
-    names = [path.relative_to(folder).as_posix() for path in _files(folder, ()) if _is_video(path)]
-    if not names:
-        raise InputError(f"{folder}: no video found; expected files such as .mp4, .mov, .avi, .webm or .mkv")
-    for name in names:
+    none = True
+    for fname, entry in _files(folder):
+        if not _is_video(Path(entry.path)):
+            continue
         try:
-            name.encode()
+            fname.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{folder}: the name {name!r} is not valid UTF-8; rename the file") from error
-    # Natural order does not tell 1.mp4 from 01.mp4, so the plain order decides between such names.
-    return sorted(sorted(names), key=natsort_keygen(alg=ns.PATH))
+            raise InputError(f"{folder}: the name {fname!r} is not valid UTF-8; rename the file") from error
+        none = False
+        yield fname, *_size_and_time(entry)
+    if none:
+        raise InputError(f"{folder}: no video found; expected files such as .mp4, .mov, .avi, .webm or .mkv")
+
+
+def list_videos(folder: str | Path) -> list[str]:
+    """The names that `find_videos` finds, in natural order."""
+    return _in_order((fname for fname, _, _ in find_videos(folder)), key=str)
 
 
 def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path, workers: int) -> None:
@@ -97,32 +126,48 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
     `Probe`. A shard's bytes change if and only if a video of it is added, removed, replaced or touched. A
     shard without videos has a header only. A video that cannot be read has a row with `readable` False.
 
-    `cache` is a CSV of earlier probes, which stand for as long as a file's name, size and time of last change
-    do. It is saved every half minute, so that an interrupted run goes on where it was. Unreadable files are
-    probed again each time: the reason may have been the disk.
+    `cache` is a database of earlier probes, which stand for as long as a file's name, size and time of last
+    change do. It is saved every few seconds, so that an interrupted run goes on where it was. Unreadable
+    files are probed again each time: the reason may have been the disk. Only a shard at a time is in memory.
 
-    Raises what `list_videos` raises.
+    Raises what `find_videos` raises.
     """
     folder = Path(folder)
-    files = [_stat(folder, fname) for fname in list_videos(folder)]
-    probed = _read_cache(cache)
-    todo = [file for file in files if file not in probed]
-    # The processes get a function of a module without pandas, which would cost each of them a second.
-    results = bounded_map(probe, (folder / fname for fname, _, _ in todo), workers, in_flight=16 * workers)
-    saved = time.monotonic()
-    progress = tqdm(results, total=len(todo), desc="probing", unit="video")
-    for file, (_, result) in zip(todo, progress, strict=True):
-        probed[file] = astuple(unreadable(result.reason) if isinstance(result, Crash) else result)
-        if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-            _write(cache, probed.items())
-            saved = time.monotonic()
-    _write(cache, ((file, probed[file]) for file in files))
+    # without locks, which file systems of clusters often lack: no two jobs of a workflow make the same file
+    with closing(sqlite3.connect(f"{cache.absolute().as_uri()}?nolock=1", uri=True)) as database:
+        database.executescript(TABLES)
+        videos = tqdm(find_videos(folder), desc="listing", unit="video")
+        database.executemany(
+            "insert into listed values (?, ?, ?, ?)",
+            ((*file, shard_of(file[0], len(shard_paths))) for file in videos),
+        )
+        _probe_new(folder, database, workers)
+        for shard, path in enumerate(shard_paths):
+            rows = database.execute(
+                f"select {COLUMNS} from listed join probed using (fname, size, mtime_ns) where shard = ?",  # noqa: S608
+                [shard],
+            )
+            _write(path, _in_order(rows, key=itemgetter(0)))
 
-    shards: list[list[File]] = [[] for _ in shard_paths]
-    for file in files:
-        shards[shard_of(file[0], len(shards))].append(file)
-    for path, members in zip(shard_paths, shards, strict=True):
-        _write(path, ((file, probed[file]) for file in members))
+
+def _probe_new(folder: Path, database: sqlite3.Connection, workers: int) -> None:
+    """Probe what is `listed` and not `probed`, and forget what is listed no more."""
+    database.executescript(NEW)
+    (count,) = database.execute("select count(*) from new").fetchone()
+    names = (fname for (fname,) in database.execute("select fname from new order by rowid"))
+    # The processes get a function of a module without pandas, which would cost each of them a second.
+    results = bounded_map(probe, (folder / fname for fname in names), workers, in_flight=16 * workers)
+    saved = time.monotonic()
+    files = database.execute("select fname, size, mtime_ns from new order by rowid")
+    progress = tqdm(results, total=count, desc="probing", unit="video")
+    for file, (_, result) in zip(files, progress, strict=True):
+        values = astuple(unreadable(result.reason) if isinstance(result, Crash) else result)
+        row = [*file, *values]
+        database.execute(f"replace into probed values ({', '.join('?' * len(row))})", row)  # noqa: S608
+        if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
+            database.commit()
+            saved = time.monotonic()
+    database.commit()
 
 
 def read_manifest(paths: Iterable[Path]) -> pd.DataFrame:
@@ -134,18 +179,19 @@ def read_manifest(paths: Iterable[Path]) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(columns=list(DTYPES)).astype(DTYPES), *shards], ignore_index=True)
 
 
-def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+def _files(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iterator[tuple[str, os.DirEntry]]:
     """Yield the files below a folder, links followed; a link to a missing file is a file too."""
     real = folder.resolve()
     if real in above:  # a link to a folder that it lies in
         return
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            yield from _files(path, (*above, real))
-        elif path.is_file() or (path.is_symlink() and not path.exists()):
-            yield path
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _files(Path(entry.path), f"{prefix}{entry.name}/", (*above, real))
+            elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
+                yield f"{prefix}{entry.name}", entry
 
 
 def _is_video(path: Path) -> bool:
@@ -162,24 +208,23 @@ def _is_video(path: Path) -> bool:
     return transport_stream or head.startswith(MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
 
 
-def _stat(folder: Path, fname: str) -> File:
+def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:
     try:
-        status = (folder / fname).stat()
+        status = entry.stat()
     except OSError:  # a link to nothing: the probe will say so
-        return fname, 0, 0
-    return fname, status.st_size, status.st_mtime_ns
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
-def _read_cache(path: Path) -> dict[File, tuple]:
-    if not path.exists():
-        return {}
-    rows = read_manifest([path])
-    rows = rows[rows["readable"]]
-    return {row[:3]: row[3:] for row in rows.itertuples(index=False, name=None)}
+def _in_order(items: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:
+    """By name in natural order; that does not tell 1.mp4 from 01.mp4, so the plain order decides on these."""
+    natural = natsort_keygen(alg=ns.PATH)
+    return sorted(sorted(items, key=key), key=lambda item: natural(key(item)))
 
 
-def _write(path: Path, rows: Iterable[tuple[File, tuple]]) -> None:
+def _write(path: Path, rows: Iterable[tuple]) -> None:
     with whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(DTYPES)
-        writer.writerows([*key, *values] for key, values in rows)
+        # the database has no truth values
+        writer.writerows([*row[:READABLE], bool(row[READABLE]), *row[READABLE + 1 :]] for row in rows)

@@ -54,7 +54,10 @@ def draw_frames(
         InputError: the store is empty.
     """
     if not len(store):
-        raise InputError("no video has a readable frame to compare engines on; see the log of extract.")
+        raise InputError(
+            "no video has a readable frame to compare engines on; see the log of extract, and lower shards "
+            "where there are about as many as videos."
+        )
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
     frames = np.stack([model_input(store.image(row), size) for row in rows])
     return frames, np.array([labels.get(store.fnames[row], UNKNOWN) for row in rows], np.int8)

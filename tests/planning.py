@@ -1,0 +1,39 @@
+"""Dry runs in processes that begin with Snakemake loaded, which takes nine tenths of a new one's time."""
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+# what a dry run loads besides
+import jsonschema
+import pandas
+import smart_open
+import snakemake.cli
+import snakemake.report.html_reporter
+import yte
+
+__all__ = ["jsonschema", "pandas", "smart_open", "yte"]
+
+# of the forked processes none has loaded anything of ours: each reads the library anew
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["planning"])
+
+
+def dry_run(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+    """The exit status of `snakemake -n` in a folder, and what it printed."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as output:
+        process = PROCESSES.Process(target=_run, args=(["-n", *arguments], folder, output.name))
+        process.start()
+        process.join()
+        return process.exitcode or 0, output.read()
+
+
+def _run(arguments: list[str], folder: Path, output: str) -> None:
+    os.chdir(folder)
+    file = os.open(output, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(file, stream.fileno())
+    snakemake.cli.main(arguments)
