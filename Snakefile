@@ -81,3 +81,15 @@ rule report:
     """Figures, tables and sheets that `snakemake report --report results/report.html` then puts into one page."""
     input:
         report_files,
+
+
+rule clean_intermediate:
+    """Remove what was needed only on the way: stored frames, ONNX files."""
+    log:
+        "results/logs/clean_intermediate.log",
+    conda:
+        "envs/data.yaml"
+    params:
+        folders=INTERMEDIATE,
+    script:
+        "workflow_scripts/clean_intermediate.py"

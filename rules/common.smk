@@ -97,6 +97,8 @@ SCORED_FOLDER = re.sub(
     "_",
     f"results/scored/{os.path.basename(os.path.abspath(config.get('videos', 'videos')))}.csv",
 )
+# Large, and not looked at again while what was made of them is there.
+INTERMEDIATE = [f"results/{name}" for name in ("frames", "exported", "stress")]
 BLEND = "results/blend/blend.json"
 HELD_OUT = "results/blend/held_out.csv"
 SUBMISSION = "results/submission.csv"

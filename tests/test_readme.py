@@ -60,7 +60,17 @@ def test_the_targets_are_those_of_the_workflow() -> None:
 def test_every_target_says_what_it_is_for(place: Path) -> None:
     done = Run(place, yaml.safe_load((place / "my.yaml").read_text())).snakemake("--list-target-rules")
     described = set(re.findall(r"^(\w+) \(\w", done, re.MULTILINE))
-    asked_for = {"folds", "score", "describe", "compare", "forecast", "doubt", "review", "parity_report"}
+    asked_for = {
+        "folds",
+        "score",
+        "clean_intermediate",
+        "describe",
+        "compare",
+        "forecast",
+        "doubt",
+        "review",
+        "parity_report",
+    }
     assert described >= TARGETS | asked_for, done
 
 

@@ -397,19 +397,6 @@ def test_supplied_weights_plan_no_training(finished: Run, tmp_path: Path) -> Non
     assert with_labels.planned() == planned | {"manifest": 1, "publish": 1}
 
 
-# incremental data: these really run, since a dry run overstates what follows a checkpoint
-
-
-def test_a_new_test_video_is_scored_and_nothing_else_runs(finished: Run, tmp_path: Path) -> None:
-    run = finished.copy(tmp_path / "run")
-    new = next(f"new{n}.mp4" for n in range(9) if shard_of(f"new{n}.mp4", 2) == 1)
-    shutil.copy(run.folder / "test/9.mp4", run.folder / "test" / new)
-    assert run.executed() == {"manifest": 1, "predict": 1, "submit": 1}
-    scores = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
-    assert scores[new] == pytest.approx(scores["9.mp4"], abs=1e-3)
-    assert len(scores) == len(TEST_NAMES) + 1
-
-
 def test_an_unreadable_video_gets_the_fallback_and_a_line(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     (run.folder / "test/broken.mp4").write_bytes(b"not a video")
@@ -435,14 +422,3 @@ def test_a_sample_submission_gives_rows_and_order(finished: Run, tmp_path: Path)
     assert submission["fname"].tolist() == rows
     reasons = pd.read_csv(run.folder / "results/unreadable.csv")
     assert reasons["reason"].tolist() == ["it is not in data.test.videos"]
-
-
-def test_a_relabelled_video_is_not_extracted_again(finished: Run, tmp_path: Path) -> None:
-    run = finished.copy(tmp_path / "run")
-    labels = run.folder / "labels.csv"
-    labels.write_text(
-        labels.read_text(encoding="utf-8").replace('"007.avi",1', '"007.avi",0'), encoding="utf-8"
-    )
-    planned = run.planned()
-    assert planned["train"] == 4
-    assert not {"manifest", "extract", "demo"} & set(planned)

@@ -1,0 +1,114 @@
+"""What runs after a video came, went or changed: exactly these jobs, in one invocation.
+
+They really run, since a dry run overstates what follows a checkpoint.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from liveness.manifest import shard_of
+from running import TEST_NAMES, Run, tiny_config
+
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
+
+SHARD_SCORED = {"manifest": 1, "predict": 1, "submit": 1}
+# all engines are new, and with them all scores
+RETRAINED = {"train": 4, "export": 4, "compile": 4, "predict": 4, "blend": 1, "evaluate": 1, "submit": 1}
+NEW = next(f"new{n}.mp4" for n in range(9) if shard_of(f"new{n}.mp4", 2) == 1)
+
+
+def add_test_video(folder: Path) -> None:
+    shutil.copy(folder / "test/9.mp4", folder / "test" / NEW)
+
+
+def remove_test_video(folder: Path) -> None:
+    (folder / "test/9.mp4").unlink()
+
+
+def replace_test_video(folder: Path) -> None:
+    shutil.copy(folder / "test/10.mp4", folder / "test/draft")
+    (folder / "test/draft").replace(folder / "test/9.mp4")
+
+
+def replace_in_a_sub_folder(folder: Path) -> None:
+    shutil.copy(folder / "test/10.mp4", folder / "test/đêm/2.webm")
+
+
+def touch_a_folder(folder: Path) -> None:
+    (folder / "test").touch()
+
+
+def add_training_video(folder: Path) -> None:
+    shutil.copy(folder / "train/plain.mp4", folder / "train" / NEW)
+    with (folder / "labels.csv").open("a", encoding="utf-8") as labels:
+        labels.write(f"\n{NEW},0,person0")
+
+
+def relabel(folder: Path) -> None:
+    labels = folder / "labels.csv"
+    text = labels.read_text(encoding="utf-8")
+    assert '"007.avi",1' in text
+    labels.write_text(text.replace('"007.avi",1', '"007.avi",0'), encoding="utf-8")
+
+
+def order_labels(folder: Path) -> None:
+    header, *rows = (folder / "labels.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "labels.csv").write_text("\n".join([header, *reversed(rows)]), encoding="utf-8")
+
+
+CHANGES: list[tuple[Callable[[Path], None], list[str], dict[str, int]]] = [
+    (add_test_video, [], SHARD_SCORED),
+    (remove_test_video, [], SHARD_SCORED),
+    (replace_test_video, [], SHARD_SCORED),
+    # the time of the folder above does not change: this has to be asked for, and looks at both splits
+    (replace_in_a_sub_folder, ["-R", "manifest"], SHARD_SCORED | {"manifest": 2}),
+    (touch_a_folder, [], {"manifest": 1}),
+    (add_training_video, [], {"manifest": 1, "extract": 1, "folds": 1} | RETRAINED),
+    (relabel, [], {"folds": 1} | RETRAINED),
+    (order_labels, [], {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "jobs"), CHANGES, ids=lambda part: getattr(part, "__name__", "")
+)
+def test_jobs_after_a_change(
+    finished: Run,
+    tmp_path: Path,
+    change: Callable[[Path], None],
+    options: list[str],
+    jobs: dict[str, int],
+) -> None:
+    run = finished.copy(tmp_path / "run")
+    change(run.folder)
+    assert run.executed(*options) == jobs
+    assert run.planned() == {}
+
+
+def test_a_new_test_video_is_in_the_submission(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    add_test_video(run.folder)
+    run.snakemake()
+    scores = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
+    # a copy of 9.mp4
+    assert scores[NEW] == pytest.approx(scores["9.mp4"], abs=1e-3)
+    assert len(scores) == len(TEST_NAMES) + 1
+
+
+def test_results_stand_without_intermediate_files(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    assert run.executed("clean_intermediate") == {"clean_intermediate": 1}
+    assert not [
+        name for name in ("frames", "exported", "training") if (run.folder / "results" / name).exists()
+    ]
+    assert run.planned() == {}
+    # what needs no frames goes on without them
+    run.configure(tiny_config(inference={"views": ["whole", "whole+hflip"]}))
+    assert run.planned() == {"predict": 4, "blend": 1, "evaluate": 1, "submit": 1, "publish": 1}
+    # and what does makes them again
+    run.configure(tiny_config(seed=7))
+    assert {"extract", "folds", "train"} <= set(run.planned())

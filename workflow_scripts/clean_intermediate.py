@@ -1,0 +1,13 @@
+"""Remove the folders of files that were needed only on the way to the results."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from liveness.log import start_log
+
+start_log(snakemake.log[0])
+for folder in map(Path, snakemake.params.folders):
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    shutil.rmtree(folder, ignore_errors=True)
+    logging.info("%s: %.1f MB removed", folder, size / 1e6)
