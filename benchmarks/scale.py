@@ -82,7 +82,7 @@ def write_manifests(folder: Path, videos: int) -> None:
         fname = f"{number // 1000}/{number}.mp4"
         shards[shard_of(fname, SHARDS)].append(fname)
     for shard, names in enumerate(shards):
-        path = folder / f"results/manifest/test/{shard}.csv"
+        path = folder / f"results/manifest/{shard}.test.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
@@ -69,7 +69,8 @@ AGGREGATE = [config["inference"][key] for key in ("aggregate", "top_k")]
 if AGGREGATE[0] != "top_k":
     del AGGREGATE[1]
 
-MANIFEST = "results/manifest/{split}/{shard}.csv"
+# the shard first: Snakemake looks rules up by what stands before the first wildcard, and all would begin alike
+MANIFEST = "results/manifest/{shard}.{split}.csv"
 FRAMES = "results/frames/{split}/{shard}.arrow"
 FOLDS = "results/folds/folds.csv"
 SCORED_VIDEOS = "results/scores/{split}/{shard}.videos.csv"
@@ -169,9 +170,29 @@ def cores_for(name, jobs, without_gpu=64):
     return threads
 
 
+ANSWERS = {}
+
+
+def manifests_of(split):
+    """The checkpoint's files of a split, all shards'; raises Snakemake's exception where it has yet to run.
+
+    Each of a thousand jobs asks, and Snakemake would name a thousand files for each: minutes. What it answered
+    stands until another checkpoint is done.
+    """
+    key = split, len(checkpoints.created_output)
+    if key not in ANSWERS:
+        try:
+            ANSWERS[key] = checkpoints.manifest.get(split=split).output
+        except IncompleteCheckpointException as error:
+            ANSWERS[key] = error
+    if isinstance(ANSWERS[key], Exception):
+        raise ANSWERS[key].with_traceback(None)
+    return ANSWERS[key]
+
+
 def shard_manifest(wildcards):
     """The shard's manifest, through the checkpoint."""
-    return checkpoints.manifest.get(split=wildcards.split).output[int(wildcards.shard)]
+    return manifests_of(wildcards.split)[int(wildcards.shard)]
 
 
 def frames_params(*without):
@@ -192,7 +213,7 @@ def after_manifest(split):
     """
 
     def wait(wildcards):
-        checkpoints.manifest.get(split=split)
+        manifests_of(split)
         return []
 
     return wait

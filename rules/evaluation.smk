@@ -67,9 +67,7 @@ rule evaluate:
 rule stress:
     input:
         after_manifest("train"),
-        manifest=lambda wildcards: checkpoints.manifest.get(split="train").output[
-            int(wildcards.shard)
-        ],
+        manifest=lambda wildcards: manifests_of("train")[int(wildcards.shard)],
         metadata=all_engines(METADATA_SUFFIX),
         engines=all_engines(PARITY_SUFFIX, *ENGINE_SUFFIXES[BACKEND]),
         folds=FOLDS,

@@ -26,7 +26,14 @@ rule find_lr:
         pretrained=model_key("pretrained"),
         drop_path=model_key("drop_path"),
         training=training_params(
-            "lr", "min_lr", "epochs", "warmup_epochs", "patience", "ema_decay", "soup", "soup_epochs"
+            "lr",
+            "min_lr",
+            "epochs",
+            "warmup_epochs",
+            "patience",
+            "ema_decay",
+            "soup",
+            "soup_epochs",
         ),
         fold=lambda wildcards: trained_folds(wildcards)[0],
         seed=config["seed"],

@@ -45,7 +45,9 @@ def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(run.folder, tiny_config(), checkout)
 
 
-@pytest.mark.parametrize(("changes", "rules"), CONFIGURATION, ids=lambda part: " ".join(map(str, part)))
+@pytest.mark.parametrize(
+    ("changes", "rules"), CONFIGURATION, ids=[" ".join(changes) for changes, _ in CONFIGURATION]
+)
 def test_configuration_key(moved: Run, changes: dict[str, Any], rules: set[str]) -> None:
     moved.configure(changed(tiny_config(), changes))
     assert set(moved.planned()) == rules

@@ -15,6 +15,7 @@ from pathlib import Path
 WITHOUT_EFFECT = ("leases.py", "tracking.py")
 
 
+@cache
 def source_digest(script: Path, library: Path) -> str:
     """Digest of `script` and of all modules of the package at `library` that it reaches by import.
 
