@@ -39,11 +39,13 @@ report: .venv/installed  ## figures, tables and sheets of errors as one page: re
 	@$(BIN)/snakemake --cores $(CORES) report $(ARGS)
 	@$(BIN)/snakemake report --report results/report.html $(ARGS)
 
-dag: .venv/installed  ## the graphs of rules and of jobs, as Mermaid: results/rulegraph.mmd, results/dag.mmd
+dag: .venv/installed  ## the graphs of rules and of jobs in results/, as Mermaid and, where graphviz is installed, SVG
 	@mkdir -p results
-	@$(BIN)/snakemake --rulegraph mermaid-js $(ARGS) > results/rulegraph.mmd
-	@$(BIN)/snakemake --dag mermaid-js $(ARGS) > results/dag.mmd
-	@echo "results/rulegraph.mmd and results/dag.mmd: paste one into a Markdown file, or into any viewer of Mermaid"
+	@for graph in rulegraph dag; do \
+	  $(BIN)/snakemake --$$graph mermaid-js $(ARGS) > results/$$graph.mmd; \
+	  if command -v dot > /dev/null; then $(BIN)/snakemake --$$graph dot $(ARGS) | dot -Tsvg > results/$$graph.svg; fi; \
+	done
+	@ls results/rulegraph.* results/dag.*
 
 browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu; as root)
 	@command -v chromium chromedriver > /dev/null \

@@ -79,6 +79,16 @@ def test_the_picture_is_current() -> None:
     assert PICTURE.findall(README) == [picture()], "run `make docs`"
 
 
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_make_dag_draws_both_graphs() -> None:
+    subprocess.run(["make", "dag"], cwd=ROOT, check=True)
+    for graph in ("rulegraph", "dag"):
+        drawn = (ROOT / f"results/{graph}.mmd").read_text(encoding="utf-8")
+        assert "flowchart" in drawn
+        assert len(re.findall("-->", drawn)) > 20
+
+
 def test_the_table_of_reruns_is_current() -> None:
     assert RERUNS.read_text(encoding="utf-8") == reruns(), "run `make docs`"
 
