@@ -69,7 +69,8 @@ CHANGES: list[tuple[Callable[[Path], None], list[str], dict[str, int]]] = [
     (touch_a_folder, [], {"manifest": 1}),
     (add_training_video, [], {"manifest": 1, "extract": 1, "folds": 1} | RETRAINED),
     (relabel, [], {"folds": 1} | RETRAINED),
-    (order_labels, [], {}),
+    # it reads the types of attacks there
+    (order_labels, [], {"evaluate": 1}),
 ]
 
 

@@ -33,7 +33,7 @@ def results(run: Run) -> Path:
 def test_manifest_lists_every_video_in_its_shard(finished: Run) -> None:
     for split, names in (("train", TRAIN_NAMES), ("test", TEST_NAMES)):
         for shard in (0, 1):
-            listed = read_manifest([results(finished) / f"manifest/{split}/{shard}.csv"])["fname"]
+            listed = read_manifest([results(finished) / f"manifest/{shard}.{split}.csv"])["fname"]
             assert set(listed) == {name for name in names if shard_of(name, 2) == shard}
 
 
