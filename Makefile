@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo report dag browser test test-thorough test-fast lint format docs lock clean
+.PHONY: FORCE environment help setup demo report dag browser slurm test test-thorough test-slurm test-fast lint format docs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,11 +51,17 @@ browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu;
 	@command -v chromium chromedriver > /dev/null \
 	  || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 
+slurm: .venv/installed  ## what --workflow-profile profiles/slurm needs: Snakemake's plugin for Slurm
+	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes -r requirements-slurm.txt
+
 test: .venv/installed  ## the tests, but for long tables
-	$(PYTEST) -m "not thorough"
+	$(PYTEST) -m "not thorough and not slurm"
 
 test-thorough: .venv/installed  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
 	$(PYTEST) -m thorough
+
+test-slurm: .venv/installed  ## the workflow through a real Slurm, which is installed and started (Debian, Ubuntu; as root)
+	$(BIN)/pytest -m slurm tests/test_slurm.py
 
 test-fast: .venv/installed  ## the tests that run no job of the workflow
 	$(PYTEST) -m "not slow"
@@ -75,9 +81,11 @@ format: .venv/installed  ## format Python and Snakemake files
 docs: .venv/installed  ## write what the documentation shows of the code: the README's picture, docs/reruns.md
 	PYTHONPATH=tests:workflow_scripts $(BIN)/python tests/documentation.py
 
-lock: .venv/installed  ## compile requirements.txt from pyproject.toml (and the conda files from both)
+lock: .venv/installed  ## compile requirements*.txt from pyproject.toml (and the conda files from both)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --extra rtx --extra int8 --extra faces --extra dev pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --constraint requirements.txt --group slurm -o requirements-slurm.txt
 	$(BIN)/python envs/sync.py
 
 clean:  ## remove results and the demo's videos, keep the environment

@@ -75,6 +75,7 @@ rule publish:
         CARD,
     log:
         "results/logs/publish.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:

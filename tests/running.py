@@ -55,6 +55,11 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     return config | changes
 
 
+def here(*arguments: str) -> list[str]:
+    """Arguments of a run on this machine: tiny jobs gain from running side by side, not from threads."""
+    return ["--cores", "2", *arguments, "--set-threads", "train=1", "predict=1"]
+
+
 class Run:
     """A working directory with its own data and configuration, beside the checkout."""
 
@@ -66,23 +71,28 @@ class Run:
     def configure(self, config: dict[str, Any]) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
+    @property
+    def options(self) -> list[str]:
+        """What Snakemake is told of this directory."""
+        options = ["--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)]
+        return [*options, "--configfile", str(self.folder / "config.yaml")]
+
+    @property
+    def command(self) -> list[str]:
+        """Snakemake on this directory, to be completed by arguments."""
+        return [sys.executable, "-m", "snakemake", *self.options]
+
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run snakemake; return what it printed. `fails` says which exit status is expected."""
-        command = [sys.executable, "-m", "snakemake", *self._options(*arguments)]
+        command = [*self.command, *here(*arguments)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.root)
         output = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, output
         return output
 
-    def _options(self, *arguments: str) -> list[str]:
-        options = ["--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)]
-        # tiny jobs gain from running side by side, not from threads
-        options += ["--configfile", str(self.folder / "config.yaml"), "--cores", "2", *arguments]
-        return [*options, "--set-threads", "train=1", "predict=1"]
-
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run lists, by rule."""
-        status, output = dry_run(self._options(*arguments), self.root)
+        status, output = dry_run([*self.options, *here(*arguments)], self.root)
         assert status == 0, output
         return job_table(output)
 
@@ -94,7 +104,7 @@ class Run:
         """The same state elsewhere, to change it. Times are kept, so nothing in the copy is stale."""
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        return Run(folder, config, self.root)
+        return type(self)(folder, config, self.root)
 
 
 def job_table(output: str) -> dict[str, int]:

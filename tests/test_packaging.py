@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "workflow_scripts/liveness"
 CONDA_FILES = sorted((ROOT / "envs").glob("*.yaml"))
 LOCK = ROOT / "requirements.txt"
+SLURM_LOCK = ROOT / "requirements-slurm.txt"
 # NVIDIA's own index and a CUDA toolkit are needed: installed on the GPU machine, see envs/engines.yaml
 ON_GPU_MACHINES = {"tensorrt", "pycuda"}
 
@@ -88,13 +89,21 @@ def test_every_module_imports_from_the_wheel(installed: Path, tmp_path: Path) ->
     assert found == {path.relative_to(LIBRARY) for path in LIBRARY.rglob("*.py")} - {Path("__init__.py")}
 
 
-def test_the_lock_has_a_hash_for_every_package() -> None:
-    blocks = re.split(r"^(?=[\w.-]+==)", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+@pytest.mark.parametrize(("lock", "at_least"), [(LOCK, 100), (SLURM_LOCK, 3)], ids=["main", "slurm"])
+def test_a_lock_has_a_hash_for_every_package(lock: Path, at_least: int) -> None:
+    blocks = re.split(r"^(?=[\w.-]+==)", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
     packages = [block for block in blocks if "==" in block]
-    assert len(packages) > 100
+    assert len(packages) > at_least
     assert not [block.split()[0] for block in packages if "--hash=sha256:" not in block]
-    names = re.findall(r"^([^\s#-]\S*)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(r"^([^\s#-]\S*)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(names) == len(packages)
+
+
+def test_the_lock_for_slurm_changes_nothing_of_the_other(sync: ModuleType) -> None:
+    versions, beside = sync.locked_versions(LOCK), sync.locked_versions(SLURM_LOCK)
+    assert beside.keys() & versions.keys()
+    assert beside["snakemake-executor-plugin-slurm"]
+    assert {name: version for name, version in beside.items() if versions.get(name, version) != version} == {}
 
 
 def test_torch_and_torchvision_are_a_pair(sync: ModuleType) -> None:

@@ -7,11 +7,22 @@ from pathlib import Path
 def failures(*run_logs: Path) -> list[str]:
     """One line per failed rule in Snakemake's logs of a run: the errors of its jobs, or where to look.
 
-    Snakemake prints some thirty lines about a failed job after the job's own sentence.
+    Snakemake prints some thirty lines about a failed job after the job's own sentence. Of jobs that a cluster
+    ran as one (a group), it names all, indented, whichever failed: here those that said something.
     """
     text = "\n".join(log.read_text(encoding="utf-8") for log in run_logs if log.is_file())
-    failed = re.findall(r"^Error in rule (\w+):.*?^    log: (\S+)", text, re.DOTALL | re.MULTILINE)
-    return [f"{name} failed: {_sentences(Path(log)) or f'see {log}'}" for name, log in dict.fromkeys(failed)]
+    # a cluster's log file may follow the job's own
+    pattern = r"^( *)Error in rule (\w+):.*?^ +log: (.+?)(?:,| \(check)"
+    failed = [
+        (bool(indent), name, log, _sentences(Path(log)))
+        for indent, name, log in dict.fromkeys(re.findall(pattern, text, re.DOTALL | re.MULTILINE))
+    ]
+    group_spoke = any(in_group and sentences for in_group, *_, sentences in failed)
+    return [
+        f"{name} failed: {sentences or f'see {log}'}"
+        for in_group, name, log, sentences in failed
+        if sentences or not (in_group and group_spoke)
+    ]
 
 
 def _sentences(job_log: Path) -> str:

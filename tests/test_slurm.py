@@ -1,0 +1,224 @@
+"""profiles/slurm: the workflow through a real Slurm of one node with two pretend GPUs (slurm_cluster.py)."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from running import ROOT, TEST_NAMES, Run, tiny_config
+from slurm_cluster import cluster, obstacle
+
+PROFILE = ROOT / "profiles/slurm"
+MODELS = {"convnext": {"architecture": "test_convnext", "image_size": 64, "pretrained": False}}
+WEIGHTS = [f"results/weights/convnext/{fold}.safetensors" for fold in (0, 1)]
+LOGS = [f"results/logs/train/convnext/{fold}.log" for fold in (0, 1)]
+# as the profile has it in comments
+ARRAYS = [
+    "--slurm-array-jobs",
+    "extract,predict,stress",
+    "--jobs",
+    "10000",
+    "--max-jobs-per-timespan",
+    "10000/1s",
+]
+# enough for training to be met in its middle
+EPOCHS = 60
+
+
+class ClusterRun(Run):
+    """A working directory whose jobs go to Slurm."""
+
+    @property
+    def command(self) -> list[str]:
+        # the profile asks Slurm seldom enough for a cluster with other users
+        asking = ["--slurm-init-seconds-before-status-checks", "1"]
+        return [*super().command, "--workflow-profile", str(PROFILE), *asking]
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Snakemake, as it runs; killed at the end, if need be."""
+        command = [*self.command, *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, text=True, cwd=self.root, **pipes) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+        with self.started(*arguments) as process:
+            output, _ = process.communicate()
+        assert (process.returncode != 0) == fails, output
+        return output
+
+    def log(self, path: str) -> str:
+        file = self.folder / path
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+    def trains(self, fold: int) -> bool:
+        """Whether the fold's training is past its first epoch."""
+        return any(self.folder.glob(f"results/training/convnext/{fold}/*/last.ckpt"))
+
+
+def slurm(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def queued() -> list[str]:
+    """Ids of the jobs that wait, run or are just ending."""
+    return slurm("squeue", "--noheader", "--format=%i").split()
+
+
+def until(condition: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, slurm("squeue", "--states=all")
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ClusterRun, str]]:
+    """The whole workflow, run through Slurm, and what it printed; Slurm stays up."""
+    if reason := obstacle():
+        pytest.skip(f"no Slurm can be started here: {reason}")
+    plugin = tmp_path_factory.mktemp("plugin")
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    subprocess.run([*install, "--target", plugin, "-r", ROOT / "requirements-slurm.txt"], check=True)
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(dataset, folder, dirs_exist_ok=True)
+    run = ClusterRun(folder, tiny_config(models=MODELS))
+    with pytest.MonkeyPatch.context() as patch, cluster():
+        patch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], str(plugin)]))
+        yield run, run.snakemake(*ARRAYS)
+
+
+@pytest.fixture
+def run(whole: tuple[ClusterRun, str], tmp_path: Path) -> ClusterRun:
+    """A copy of the finished run."""
+    copy = whole[0].copy(tmp_path / "run")
+    assert isinstance(copy, ClusterRun)
+    return copy
+
+
+@pytest.fixture
+def longer(run: ClusterRun) -> ClusterRun:
+    """A copy of the finished run, whose training is to be done again, in more epochs."""
+    training = tiny_config()["training"] | {"epochs": EPOCHS}
+    run.configure(tiny_config(models=MODELS, training=training))
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_the_whole_workflow_ends_in_a_submission(whole: tuple[ClusterRun, str]) -> None:
+    run, output = whole
+    submission = pd.read_csv(run.folder / "results/submission.csv")
+    assert set(submission["fname"]) == set(TEST_NAMES)
+    assert submission["liveness_score"].between(0, 1).all()
+    assert (run.folder / "results/metrics.json").is_file()
+    assert not queued()
+    assert "Submitted array job" in output
+    # export and compile of each fold are one job; so are blend and evaluate
+    sent = [name.split("_wildcards_")[0] for name in slurm("squeue", "-t", "all", "-h", "-o", "%k").split()]
+    grouped = sorted(name.partition("_")[2] for name in sent if "engine" in name or "verdict" in name)
+    assert grouped == ["engine_compile_export"] * 2 + ["verdict_blend_evaluate", "verdict_submit"]
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_folds_that_train_at_once_have_a_gpu_each(whole: tuple[ClusterRun, str]) -> None:
+    assigned = [re.findall("GPUs as assigned: (.*)", whole[0].log(log)) for log in LOGS]
+    assert sorted(assigned) == [["0"], ["1"]]
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_stopped_trainings_go_on(longer: ClusterRun) -> None:
+    """One is pre-empted, which Slurm itself puts right; the other one's time is up, so it is tried again."""
+    with longer.started(*WEIGHTS, "--slurm-keep-successful-logs") as process:
+        until(lambda: longer.trains(fold=0) and longer.trains(fold=1))
+        jobs = dict(re.findall(r"^(\d+) .*convnext_(\d)", slurm("squeue", "-h", "-o", "%i %k"), re.MULTILINE))
+        preempted, timed_out = sorted(jobs, key=jobs.__getitem__)
+        slurm("scontrol", "requeue", preempted)
+        # what --signal=TERM@120 of the profile sends
+        slurm("scancel", "--signal=TERM", timed_out)
+        for log in LOGS:
+            until(lambda log=log: "training was told to stop in epoch" in longer.log(log))
+        output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "Restarts=1" in slurm("scontrol", "show", "job", preempted)
+    assert output.count("Trying to restart job") == 1
+    for fold in (0, 1):
+        logs = longer.folder.glob(f"results/logs/slurm/rule_train/convnext_{fold}/*.log")
+        assert any("Restored all states from the checkpoint" in log.read_text() for log in logs)
+        history = pd.read_csv(longer.folder / f"results/history/convnext/{fold}.csv")
+        assert history["epoch"].tolist() == list(range(EPOCHS))
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_the_sentence_of_a_failed_job_reaches_the_user(run: ClusterRun) -> None:
+    """Of one of three in a group, after a second try with twice the memory."""
+    (run.folder / "rows.csv").write_text("video\n9.mp4\n")
+    data = tiny_config()["data"]
+    data["test"] |= {"sample_submission": "rows.csv"}
+    run.configure(tiny_config(models=MODELS, data=data, ensemble={"calibration": "temperature"}))
+    output = run.snakemake("submission", "evaluation", "--retries", "1", fails=True)
+    tries = [line for line in output.splitlines() if "mem_mb=" in line and "gpu" not in line]
+    assert [re.findall(r"mem_mb=(\d+)", line) for line in tries] == [["4000"]] * 3 + [["8000"]] * 3
+    last = output.strip().splitlines()[-8:]
+    assert [line for line in last if " failed: " in line] == ["submit failed: rows.csv"]
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_cancelling_leaves_nothing_running(longer: ClusterRun) -> None:
+    with longer.started(*WEIGHTS) as process:
+        until(lambda: longer.trains(fold=0) and longer.trains(fold=1))
+        assert len(queued()) == 2
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate()
+    assert process.returncode != 0
+    assert "Terminating processes on user request" in output
+    until(lambda: not queued())
+    assert subprocess.run(["pgrep", "-f", str(longer.folder)], capture_output=True).stdout == b""
+
+
+@pytest.mark.slow
+@pytest.mark.slurm
+def test_the_commands_of_the_guide(run: ClusterRun) -> None:
+    lines = "".join((ROOT / name).read_text() for name in ("README.md", "docs/clusters.md")).splitlines()
+    commands = {
+        line.split("#")[0].strip() for line in lines if "snakemake --workflow-profile profiles/slurm" in line
+    }
+    shutil.copy(ROOT / "config.yaml", run.folder / "my.yaml")
+    shutil.copytree(PROFILE, run.folder / "profiles/slurm")
+    for command in commands:
+        words = [sys.executable, "-m", *command.split()[0].split("/")[-1:], *command.split()[1:], "-n"]
+        words += ["--snakefile", str(ROOT / "Snakefile")]
+        done = subprocess.run(words, cwd=run.folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert commands
+
+
+def test_the_profile_has_a_number_of_cores_for_each_rule_that_spreads_over_them() -> None:
+    """Without one, a rule would ask for the cores of the machine that submits."""
+    rules: dict[str, str] = {}
+    for path in (ROOT / "rules").glob("*.smk"):
+        blocks = re.split(r"^(?:rule|checkpoint) (\w+):$", path.read_text(), flags=re.MULTILINE)
+        rules |= dict(zip(blocks[1::2], blocks[2::2], strict=True))
+    profile = yaml.safe_load((PROFILE / "profile.yaml").read_text())
+    default = yaml.safe_load((ROOT / "profiles/default/profile.yaml").read_text())
+    spread = {name for name, text in rules.items() if "threads:" in text} | set(default["set-threads"])
+    assert set(profile["set-threads"]) == spread
+    assert {*profile["set-resources"], *profile["groups"]} <= set(rules)
