@@ -23,6 +23,7 @@ from liveness.engines.backends import (
 )
 from liveness.errors import InputError
 from liveness.failures import failures
+from liveness.objects import is_remote, listed, local as local_copy
 from liveness.recipe import Recipe
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
@@ -41,10 +42,34 @@ try:
 except InputError as error:
     raise WorkflowError(f"The configuration cannot be used.\n{error}") from None
 
-DATA = {
-    split: {key: str(Path(config["data_root"]) / path) for key, path in paths.items()}
-    for split, paths in config["data"].items()
-}
+
+def under_root(path):
+    """A path of the configuration's `data`, or an s3:// address."""
+    path = os.path.join(config["data_root"], path)
+    return path.rstrip("/") if is_remote(path) else str(Path(path))
+
+
+def place(path):
+    """Where a file or folder is: below the prefix, if Snakemake was given a default storage, or at its own address."""
+    settings = workflow.storage_settings
+    if is_remote(path) or settings.default_storage_provider is None:
+        return path
+    return f"{settings.default_storage_prefix.rstrip('/')}/{os.path.normpath(path)}"
+
+
+def stored(path, **options):
+    """The same as an input: what is in storage comes as a local copy, unless `retrieve=False` leaves it there."""
+    address = place(path)
+    return storage(address, **options) if address != path or is_remote(path) else path
+
+
+try:
+    DATA = {
+        split: {key: under_root(path) for key, path in paths.items()}
+        for split, paths in config["data"].items()
+    }
+except InputError as error:
+    raise WorkflowError(error) from None
 SPLITS = sorted(DATA)
 # Engines are compared with their models on training frames, or on test frames where all weights come from outside.
 PARITY_SPLIT = "train" if "train" in DATA else "test"
@@ -132,9 +157,10 @@ def labels_digest(wildcards):
     """
     used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
     try:
-        with open(
-            DATA["train"]["labels"], newline="", encoding="utf-8-sig", errors="replace"
-        ) as file:
+        with (
+            local_copy(place(DATA["train"]["labels"])) as path,
+            open(path, newline="", encoding="utf-8-sig", errors="replace") as file,
+        ):
             rows = sorted(
                 repr([(column, row[column]) for column in used if column in row])
                 for row in csv.DictReader(file)
@@ -190,6 +216,15 @@ def manifests_of(split):
     return ANSWERS[key]
 
 
+def folder_of_videos(wildcards):
+    """A split's videos as an input, for their time. Jobs open what they need of it: storage would copy it whole."""
+    return stored(DATA[wildcards.split]["videos"], retrieve=False)
+
+
+def training_labels(wildcards):
+    return stored(DATA["train"]["labels"])
+
+
 def shard_manifest(wildcards):
     """The shard's manifest, through the checkpoint."""
     return manifests_of(wildcards.split)[int(wildcards.shard)]
@@ -222,7 +257,8 @@ def after_manifest(split):
 def weights_of(wildcards):
     """Checkpoint of a model and fold: the one from outside, or the one that train makes."""
     outside = config["models"][wildcards.model]["weights"]
-    return outside.get(int(wildcards.fold), WEIGHTS.format(**wildcards))
+    fold = int(wildcards.fold)
+    return stored(outside[fold]) if fold in outside else WEIGHTS.format(**wildcards)
 
 
 def folds_that_trained(wildcards):
@@ -263,7 +299,7 @@ def found_lr(wildcards):
 def pretrained_file(wildcards):
     """The file that a model starts from, where it is one: neither timm's hub nor inside a package."""
     source = config["models"][wildcards.model]["pretrained"]
-    return [source] if isinstance(source, str) and not source.startswith("package:") else []
+    return [stored(source)] if isinstance(source, str) and not source.startswith("package:") else []
 
 
 def all_members():
@@ -318,20 +354,26 @@ def folds_of_training_videos(wildcards):
 
 
 def scorer_card(wildcards):
-    """All that lies between a video and its score; engines and a fitted blend by their paths."""
+    """All that lies between a video and its score; engines and a fitted blend by their paths, relative to the card, so
+    that the folder can be moved.
+    """
     fitted = Recipe(**config["ensemble"]).fitted
+
+    def beside_card(path):
+        return os.path.relpath(path, os.path.dirname(CARD))
+
     return {
         "engines": [
             {
                 "model": name,
                 "fold": fold,
-                "metadata": ENGINE.format(model=name, fold=fold) + METADATA_SUFFIX,
+                "metadata": beside_card(ENGINE.format(model=name, fold=fold) + METADATA_SUFFIX),
             }
             for name, fold in all_members()
         ],
         "sampling": frames_params("quality")(wildcards) | {"first": config["inference"]["frames"]},
         "ensemble": config["ensemble"],
-        "fitted_blend": BLEND if fitted else None,
+        "fitted_blend": beside_card(BLEND) if fitted else None,
         "aggregate": AGGREGATE,
         **{key: config["inference"][key] for key in ("views", "crop_side", "fallback_score")},
     }
@@ -358,13 +400,16 @@ def state_of_folder(wildcards):
     makes it (the demo does) must not be asked to make it again.
     """
     folder = folder_to_score(wildcards)
-    files = sorted(
-        path
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for path in (Path(parent, name) for name in names)
-        if path.is_file()
-    )
-    state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    if is_remote(folder):
+        state = sorted(listed(folder))
+    else:
+        files = sorted(
+            path
+            for parent, _, names in os.walk(folder, followlinks=True)
+            for path in (Path(parent, name) for name in names)
+            if path.is_file()
+        )
+        state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 

@@ -19,10 +19,36 @@ rule demo:
         "../workflow_scripts/demo.py"
 
 
+# One rule for each entry of the configuration's fetch. What its files are is known by their checksum, whatever the code.
+for name, source in config["fetch"].items():
+
+    rule:
+        name:
+            f"fetch_{name}"
+        output:
+            [
+                directory(path) if key.endswith("/") else path
+                for key, path in source.get("unzip", {"": source.get("to")}).items()
+            ],
+        log:
+            f"results/logs/fetch/{name}.log",
+        retries: 2
+        # a cluster's nodes often have no way out
+        localrule: True
+        conda:
+            "../envs/data.yaml"
+        params:
+            name=name,
+            sha256=source["sha256"],
+            unzip=list(source.get("unzip", {})),
+        script:
+            "../workflow_scripts/fetch.py"
+
+
 # The one checkpoint: which videos there are, cut into shards. It knows no labels.
 checkpoint manifest:
     input:
-        videos=lambda wildcards: DATA[wildcards.split]["videos"],
+        videos=folder_of_videos,
     output:
         expand(MANIFEST, shard=SHARDS, allow_missing=True),
     log:
@@ -44,7 +70,7 @@ rule folds:
         manifests=expand(MANIFEST, split="train", shard=SHARDS),
         frames=expand(FRAMES, split="train", shard=SHARDS),
         # what counts in them is among the params
-        labels=lambda wildcards: ancient(DATA["train"]["labels"]),
+        labels=lambda wildcards: ancient(training_labels(wildcards)),
     output:
         folds=FOLDS,
         leakage=report(

@@ -32,7 +32,7 @@ rule evaluate:
         folds=FOLDS,
         blend=BLEND,
         held_out=HELD_OUT,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
     output:
         metrics=report(
             "results/metrics.json",
@@ -83,7 +83,7 @@ rule stress:
     resources:
         gpu=gpus_for("predict"),
     params:
-        videos=lambda wildcards: DATA["train"]["videos"],
+        videos=lambda wildcards: place(DATA["train"]["videos"]),
         members=all_members(),
         frames=frames_params("quality"),
         first=lookup("inference/frames", within=config),
@@ -101,7 +101,7 @@ rule forecast:
         scores=expand(SCORES, split="train", shard=SHARDS),
         degraded=expand(STRESSED, degradation=config["evaluation"]["degradations"], shard=SHARDS),
         folds=FOLDS,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
     output:
         robustness="results/robustness.csv",
         groups="results/groups.csv",
@@ -128,7 +128,7 @@ rule doubt:
         after_manifest("train"),
         held_out=HELD_OUT,
         folds=FOLDS,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
         frames=expand(FRAMES, split="train", shard=SHARDS),
     output:
         table="results/doubts.csv",
@@ -157,7 +157,7 @@ rule describe:
         manifests=expand(MANIFEST, split="train", shard=SHARDS),
         folds=FOLDS,
         leakage=LEAKAGE,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
     output:
         report(
             DESCRIPTION,

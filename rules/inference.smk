@@ -23,7 +23,7 @@ rule predict:
     resources:
         gpu=gpus_for("predict"),
     params:
-        videos=lambda wildcards: DATA[wildcards.split]["videos"],
+        videos=lambda wildcards: place(DATA[wildcards.split]["videos"]),
         members=all_members(),
         # quality is of stored frames only
         frames=frames_params("quality"),
@@ -43,7 +43,7 @@ rule submit:
         scores=expand(SCORES, split="test", shard=SHARDS),
         videos=expand(SCORED_VIDEOS, split="test", shard=SHARDS),
         blend=[BLEND] if Recipe(**config["ensemble"]).fitted else [],
-        rows=[DATA["test"][key] for key in ("sample_submission",) if key in DATA["test"]],
+        rows=[stored(DATA["test"][key]) for key in ("sample_submission",) if key in DATA["test"]],
     output:
         submission=report(
             SUBMISSION,

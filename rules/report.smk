@@ -8,7 +8,7 @@ rule plot:
         folds=FOLDS,
         held_out=HELD_OUT,
         metrics=METRICS,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
     output:
         det=report(
             "results/report/det.svg",
@@ -190,7 +190,7 @@ rule present:
         leakage=LEAKAGE,
         held_out=HELD_OUT,
         metrics=METRICS,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
     output:
         rates=report(
             "results/report/rates.html",
@@ -268,7 +268,7 @@ rule review:
         weights=all_weights(),
         folds=FOLDS,
         held_out=HELD_OUT,
-        labels=lambda wildcards: DATA["train"]["labels"],
+        labels=training_labels,
     output:
         accepts=report(
             "results/report/accepts.html",

@@ -13,7 +13,7 @@ frames = dict(snakemake.params.frames)
 quality = frames.pop("quality")
 extract(
     read_manifest([snakemake.input.manifest]),
-    Path(snakemake.params.videos),
+    snakemake.params.videos,
     Path(snakemake.output[0]),
     Sampling(**frames, nvdec=snakemake.config["frames"]["nvdec"]),
     quality,

@@ -12,6 +12,8 @@ from liveness.training import forget
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
+if snakemake.input.pretrained:
+    params["pretrained"] = snakemake.input.pretrained[0]  # the copy of this job, where files are in storage
 job = make_job(
     params,
     training=snakemake.config["training"] | {"lr": 1.0},

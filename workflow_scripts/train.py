@@ -13,6 +13,8 @@ from liveness.training import forget
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
+if snakemake.input.pretrained:
+    params["pretrained"] = snakemake.input.pretrained[0]  # the copy of this job, where files are in storage
 if snakemake.input.lr:
     found = json.loads(Path(snakemake.input.lr[0]).read_text(encoding="utf-8"))
     params["training"] = params["training"] | found

@@ -189,6 +189,9 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"inference.frames is {config['inference']['frames']}; expected at most frames.count "
             f"({config['frames']['count']}), whose first frames it takes."
         )
+    for name, source in config["fetch"].items():
+        if ("to" in source) == ("unzip" in source):
+            yield f"fetch.{name}: expected one of to (a file) and unzip (parts of an archive)."
     if "blend" in config["models"]:
         yield "models.blend: reports call the ensemble so; rename the model."
     count = config["folds"]["count"]

@@ -21,13 +21,13 @@ Degrade = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Video:
-    """A video to score.
+    """A video to score: a file, or one in S3.
 
     `duration` in seconds comes from the manifest; None has the file probed first. `fold` is None where every
     engine may score it, else the fold that held it out.
     """
 
-    path: Path
+    path: str | Path
     fname: str
     duration: float | None = None
     fold: int | None = None

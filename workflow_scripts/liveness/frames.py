@@ -115,7 +115,7 @@ def extract(
     )
     readable = manifest[manifest["readable"]]
     videos = list(zip(readable["fname"], readable["duration"], strict=True))
-    encode = partial(_encode_video, Path(folder), sampling, quality)
+    encode = partial(_encode_video, str(folder), sampling, quality)
     results = bounded_map(encode, videos, workers, in_flight=8 * workers)
     with whole(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
@@ -200,12 +200,12 @@ def decode_jpeg(buffer: bytes | pa.Buffer) -> np.ndarray:
 
 
 def _encode_video(
-    folder: Path, sampling: Sampling, quality: int, video: tuple[str, float]
+    folder: str, sampling: Sampling, quality: int, video: tuple[str, float]
 ) -> tuple[list[tuple[float, bytes]], int] | str:
     """Return (time, JPEG) of a video's frames and how many have no face, or why there are none."""
     fname, duration = video
     try:
-        images, times, faceless = read_video(folder / fname, duration, sampling)
+        images, times, faceless = read_video(f"{folder}/{fname}", duration, sampling)
     except VideoError as error:
         return str(error)
     encoded = [encode_jpeg(image, quality) for image in images]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import astuple
 from operator import itemgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import pandas as pd
@@ -18,6 +18,7 @@ from natsort import natsort_keygen, ns
 from tqdm import tqdm
 
 from liveness.errors import InputError
+from liveness.objects import head, is_remote, listed
 from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
 from liveness.video import probe, unreadable
@@ -41,6 +42,8 @@ EXTENSIONS = {
 MAGIC = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
 # The first box of an MP4 or QuickTime file, and the brands of that family that hold sound or still images.
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
+# Bytes that tell: an MPEG transport stream repeats its mark after 188.
+HEAD = 189
 NO_VIDEO_BRANDS = (b"M4A ", b"M4B ", b"mif1", b"heic", b"heix", b"avif")
 
 DTYPES = {
@@ -93,25 +96,37 @@ def find_videos(folder: str | Path) -> Iterator[File]:
 
     The name is relative to the folder, with `/`. A video is a file with a usual extension, readable or not,
     or any other file that begins like a video. Links are followed; hidden files and folders (a leading dot)
-    are passed over.
+    are passed over. The folder may lie in S3.
 
     Raises InputError if the folder is missing, has no video, or has a video whose name is not UTF-8.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; expected the folder that holds the videos")
     none = True
-    for fname, entry in _files(folder):
-        if not _is_video(Path(entry.path)):
-            continue
+    for file in _remote_videos(str(folder)) if is_remote(folder) else _local_videos(Path(folder)):
         try:
-            fname.encode()
+            file[0].encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"{folder}: the name {fname!r} is not valid UTF-8; rename the file") from error
+            raise InputError(f"{folder}: the name {file[0]!r} is not valid UTF-8; rename the file") from error
         none = False
-        yield fname, *_size_and_time(entry)
+        yield file
     if none:
         raise InputError(f"{folder}: no video found; expected files such as .mp4, .mov, .avi, .webm or .mkv")
+
+
+def _local_videos(folder: Path) -> Iterator[File]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; expected the folder that holds the videos")
+    for fname, entry in _files(folder):
+        if _is_video(Path(entry.path)):
+            yield fname, *_size_and_time(entry)
+
+
+def _remote_videos(folder: str) -> Iterator[File]:
+    for file in listed(folder):
+        # what tells by its name is not asked for its first bytes: each question takes a round trip
+        if PurePosixPath(file[0]).suffix.lower() in EXTENSIONS or _begins_like_video(
+            head(f"{folder}/{file[0]}", HEAD)
+        ):
+            yield file
 
 
 def list_videos(folder: str | Path) -> list[str]:
@@ -132,7 +147,7 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
 
     Raises what `find_videos` raises.
     """
-    folder = Path(folder)
+    cache.parent.mkdir(parents=True, exist_ok=True)
     # without locks, which file systems of clusters often lack: no two jobs of a workflow make the same file
     with closing(sqlite3.connect(f"{cache.absolute().as_uri()}?nolock=1", uri=True)) as database:
         database.executescript(TABLES)
@@ -150,13 +165,13 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
             _write(path, _in_order(rows, key=itemgetter(0)))
 
 
-def _probe_new(folder: Path, database: sqlite3.Connection, workers: int) -> None:
+def _probe_new(folder: str | Path, database: sqlite3.Connection, workers: int) -> None:
     """Probe what is `listed` and not `probed`, and forget what is listed no more."""
     database.executescript(NEW)
     (count,) = database.execute("select count(*) from new").fetchone()
     names = (fname for (fname,) in database.execute("select fname from new order by rowid"))
     # The processes get a function of a module without pandas, which would cost each of them a second.
-    results = bounded_map(probe, (folder / fname for fname in names), workers, in_flight=16 * workers)
+    results = bounded_map(probe, (f"{folder}/{fname}" for fname in names), workers, in_flight=16 * workers)
     saved = time.monotonic()
     files = database.execute("select fname, size, mtime_ns from new order by rowid")
     progress = tqdm(results, total=count, desc="probing", unit="video")
@@ -199,13 +214,16 @@ def _is_video(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            head = file.read(189)
+            return _begins_like_video(file.read(HEAD))
     except OSError:
         return False
-    if head[4:8] in BOXES:
-        return head[8:12] not in NO_VIDEO_BRANDS
-    transport_stream = len(head) == 189 and head[0] == head[188] == 0x47
-    return transport_stream or head.startswith(MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+
+
+def _begins_like_video(start: bytes) -> bool:
+    if start[4:8] in BOXES:
+        return start[8:12] not in NO_VIDEO_BRANDS
+    transport_stream = len(start) == HEAD and start[0] == start[188] == 0x47
+    return transport_stream or start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")
 
 
 def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:

@@ -81,20 +81,22 @@ class Scorer:
             self._stack = stack.pop_all()
 
     def score_folder(self, folder: str | Path, *, progress: bool = False) -> pd.DataFrame:
-        """Score every video below a folder; fname is relative to it, in natural order. See `score`."""
-        folder = Path(folder)
+        """Score every video below a folder, which may lie in S3. See `score`.
+
+        fname is relative to the folder; the rows are in natural order.
+        """
         names = list_videos(folder)
-        return self._table((Video(folder / name, name) for name in names), len(names), progress)
+        return self._table((Video(f"{folder}/{name}", name) for name in names), len(names), progress)
 
     def score(self, videos: Iterable[str | Path], *, progress: bool = False) -> pd.DataFrame:
-        """Score video files.
+        """Score video files, or such in S3.
 
         Returns one row per video, in their order: fname (as given), liveness_score (0 spoof ... 1 live), time
         (milliseconds that it took) and problem: why it cannot be read, in which case the score is the run's
         fallback; else empty.
         """
         paths = list(dict.fromkeys(str(path) for path in videos))
-        return self._table((Video(Path(path), path) for path in paths), len(paths), progress)
+        return self._table((Video(path, path) for path in paths), len(paths), progress)
 
     def _table(self, videos: Iterator[Video], total: int, progress: bool) -> pd.DataFrame:
         parts = [pd.DataFrame(columns=["fname", "liveness_score", "time", "problem"])]

@@ -25,7 +25,7 @@ def videos_of(manifest: pd.DataFrame, folder: str | Path, folds: pd.Series | Non
     """
     readable = manifest[manifest["readable"]]
     return [
-        Video(Path(folder) / fname, fname, duration, None if folds is None else int(folds[fname]))
+        Video(f"{folder}/{fname}", fname, duration, None if folds is None else int(folds[fname]))
         for fname, duration in readable[["fname", "duration"]].itertuples(index=False)
         if folds is None or fname in folds.index
     ]

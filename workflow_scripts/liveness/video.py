@@ -13,6 +13,7 @@ import numpy as np
 from av.codec.hwaccel import HWAccel
 
 from liveness.errors import InputError
+from liveness.objects import local
 
 # decord2 loads every CUDA library that pip installed, for the whole process: 700 MB in each worker; NVBLAS
 # among them takes over torch's arithmetic on the CPU and crashes it. We decode on the CPU; it finds them by
@@ -39,6 +40,10 @@ DECORD_GAVE_UP = (decord.DECORDError, RuntimeError, AssertionError)
 
 class VideoError(InputError):
     """No frame of the file can be had."""
+
+
+class _NoFrames(ValueError):
+    """The same, before it is known which file it is: the one at hand may be a copy."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,18 @@ class Frame:
 
 
 def probe(path: str | Path) -> Probe:
-    """Describe a file without decoding more than its first frame; never raises for a bad file.
+    """Describe a file without decoding more than its first frame; never raises for a bad or missing file.
 
     The duration is that of the packets in the file. The header's claim is missing in recordings that were
     streamed and wrong in uploads that were cut short; reading the packets costs less than opening the file.
+
+    Raises InputError if a file in S3 cannot be fetched.
     """
     try:
-        return _probe(path)
+        with local(path) as file:
+            return _probe(file)
+    except InputError:
+        raise
     except BAD_FILE as error:
         return unreadable(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
@@ -99,23 +109,32 @@ def read_frames(
 
     With `nvdec` an NVIDIA GPU decodes what it can; the pixels are the same, since the codecs leave no choice.
 
-    Raises VideoError if not a single frame can be decoded, InputError if there is no GPU to decode.
+    Raises VideoError if not a single frame can be decoded, InputError if there is no GPU to decode or a file
+    in S3 cannot be fetched.
     """
+    try:
+        with local(path) as file:
+            return _read(file, times, snap_to_reference, nvdec)
+    except (_NoFrames, FileNotFoundError) as error:
+        raise VideoError(f"{path}: {error}; replace or remove it") from error
+
+
+def _read(file: Path, times: Sequence[float], snap_to_reference: bool, nvdec: bool) -> list[Frame]:
     if snap_to_reference or nvdec:
         try:
-            return _read_with_pyav(path, times, snap_to_reference, nvdec)
-        except VideoError:
+            return _read_with_pyav(file, times, snap_to_reference, nvdec)
+        except _NoFrames:
             if not snap_to_reference:
                 raise
             # no frame that others need may be left of a damaged file
-            return _read_with_pyav(path, times, nvdec=nvdec)
+            return _read_with_pyav(file, times, nvdec=nvdec)
     try:
-        return _read_with_decord(path, times)
+        return _read_with_decord(file, times)
     except DECORD_GAVE_UP:
-        return _read_with_pyav(path, times)
+        return _read_with_pyav(file, times)
 
 
-def _probe(path: str | Path) -> Probe:
+def _probe(path: Path) -> Probe:
     first: av.VideoFrame | None = None
     packets, start, end = 0, None, 0
     with _open(path) as container:
@@ -129,7 +148,7 @@ def _probe(path: str | Path) -> Probe:
                 start = packet.pts if start is None else min(start, packet.pts)
                 end = max(end, packet.pts + (packet.duration or 0))
         if first is None:
-            raise VideoError("none of its frames can be decoded")
+            raise _NoFrames("none of its frames can be decoded")
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         counted = packets / fps if fps else 0.0
         duration = counted if start is None else _seconds(end - start, stream)
@@ -147,7 +166,7 @@ def _probe(path: str | Path) -> Probe:
         )
 
 
-def _read_with_decord(path: str | Path, times: Sequence[float]) -> list[Frame]:
+def _read_with_decord(path: Path, times: Sequence[float]) -> list[Frame]:
     """Read frames with decord, which turns them upright itself; it gives all of them or raises."""
     reader = decord.VideoReader(_name(path), ctx=decord.cpu(0), num_threads=1)
     shown = reader.get_frame_timestamp(np.arange(len(reader)))[:, 0].astype(np.float64)
@@ -161,7 +180,7 @@ def _read_with_decord(path: str | Path, times: Sequence[float]) -> list[Frame]:
 
 
 def _read_with_pyav(
-    path: str | Path, times: Sequence[float], snap: bool = False, nvdec: bool = False
+    path: Path, times: Sequence[float], snap: bool = False, nvdec: bool = False
 ) -> list[Frame]:
     """Read frames with PyAV packet by packet, which passes over what cannot be decoded."""
     waiting = sorted(range(len(times)), key=lambda position: times[position], reverse=True)
@@ -178,22 +197,20 @@ def _read_with_pyav(
             last = shown, frame
     except BAD_FILE as error:
         reason = getattr(error, "strerror", None) or error
-        raise VideoError(f"{path}: cannot be read as a video ({reason}); replace or remove it") from error
+        raise _NoFrames(f"cannot be read as a video ({reason})") from error
     if last is None and not chosen:
-        raise VideoError(f"{path}: none of its frames can be decoded; replace or remove it")
+        raise _NoFrames("none of its frames can be decoded")
     for position in waiting:
         assert last is not None  # noqa: S101  (waiting is not empty, so the loop never broke)
         chosen[position] = last
     try:
         images = {shown: _upright_rgb(frame) for shown, frame in chosen.values()}
     except BAD_FILE as error:
-        raise VideoError(f"{path}: its pixels cannot be converted ({error}); replace or remove it") from error
+        raise _NoFrames(f"its pixels cannot be converted ({error})") from error
     return [Frame(shown, images[shown]) for shown, _ in (chosen[k] for k in range(len(times)))]
 
 
-def _timed_frames(
-    path: str | Path, reference_only: bool, nvdec: bool
-) -> Iterator[tuple[float, av.VideoFrame]]:
+def _timed_frames(path: Path, reference_only: bool, nvdec: bool) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yield (seconds from the start, frame) in the order of display.
 
     `reference_only` skips frames that no other needs, in files whose time stamps tell when the others are.
@@ -221,12 +238,12 @@ def _timed_frames(
                     yield shown, frame
 
 
-def _name(path: str | Path) -> str:
+def _name(path: Path) -> str:
     # An absolute path cannot be taken for a protocol, as `a:b.mp4` could.
-    return str(Path(path).absolute())
+    return str(path.absolute())
 
 
-def _open(path: str | Path, nvdec: bool = False) -> av.container.InputContainer:
+def _open(path: Path, nvdec: bool = False) -> av.container.InputContainer:
     # A playlist in a video's clothes must not make us fetch addresses; tags in odd encodings do not matter.
     options: dict[str, Any] = {
         "metadata_errors": "replace",
@@ -247,9 +264,9 @@ def _open(path: str | Path, nvdec: bool = False) -> av.container.InputContainer:
 def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
     stream = container.streams.best("video")
     if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
-        raise VideoError("it has no video stream")
+        raise _NoFrames("it has no video stream")
     if stream.codec_context is None:
-        raise VideoError("its codec is unknown")
+        raise _NoFrames("its codec is unknown")
     stream.codec_context.thread_count = 1  # the caller has as many processes as cores
     return stream
 

@@ -1,0 +1,21 @@
+"""Fetch a file or an archive from the web, check it, and put it where it is needed."""
+
+import shutil
+from pathlib import Path
+
+from liveness.archives import unzip
+from liveness.download import download
+from liveness.log import start_log
+from liveness.outputs import whole
+
+start_log(snakemake.log[0])
+params, output = snakemake.params, list(map(Path, snakemake.output))
+# The address is no parameter: another mirror changes no file. Undeclared, so that a broken download goes on.
+url = snakemake.config["fetch"][params.name]["url"]
+part = download(url, params.sha256, Path("results/fetched", f"{params.sha256}.part"))
+if params.unzip:
+    unzip(part, dict(zip(params.unzip, output, strict=True)))
+    part.unlink()
+else:
+    with whole(output[0]) as path:
+        shutil.move(part, path)
