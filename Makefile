@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup demo report dag browser slurm test test-thorough test-slurm test-fast lint format docs lock clean
+.PHONY: FORCE environment help setup slurm storage demo report dag browser test test-thorough test-slurm test-storage test-fast lint format docs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +30,9 @@ environment:
 	@cp requirements.txt .venv/installed
 
 setup: .venv/installed  ## set up .venv from the hashed lock
+
+storage: .venv/installed  ## add Snakemake's plugins for S3 and for scratch disks to .venv
+	$(BIN)/uv pip install --no-deps --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-storage.txt
 
 demo: .venv/installed  ## make the demo videos, train, compile, score: ends in results/submission.csv
 	@$(BIN)/snakemake --cores $(CORES)
@@ -55,13 +58,24 @@ slurm: .venv/installed  ## what --workflow-profile profiles/slurm needs: Snakema
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes -r requirements-slurm.txt
 
 test: .venv/installed  ## the tests, but for long tables
-	$(PYTEST) -m "not thorough and not slurm"
+	$(PYTEST) -m "not thorough and not slurm and not storage"
 
 test-thorough: .venv/installed  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
 	$(PYTEST) -m thorough
 
 test-slurm: .venv/installed  ## the workflow through a real Slurm, which is installed and started (Debian, Ubuntu; as root)
 	$(BIN)/pytest -m slurm tests/test_slurm.py
+
+# Folders of their own: the plugins make every start slower, and the server does not go with the rest.
+.venv/storage-plugins: requirements-storage.txt | .venv/installed
+.venv/s3-server: tests/requirements-s3-server.txt | .venv/installed
+.venv/storage-plugins .venv/s3-server:
+	@rm -rf $@
+	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes --target $@ -r $<
+	@touch $@
+
+test-storage: .venv/storage-plugins .venv/s3-server  ## everything in S3, by a real server on this machine
+	$(BIN)/pytest -m storage tests/test_storage.py
 
 test-fast: .venv/installed  ## the tests that run no job of the workflow
 	$(PYTEST) -m "not slow"
@@ -81,11 +95,12 @@ format: .venv/installed  ## format Python and Snakemake files
 docs: .venv/installed  ## write what the documentation shows of the code: the README's picture, docs/reruns.md
 	PYTHONPATH=tests:workflow_scripts $(BIN)/python tests/documentation.py
 
-lock: .venv/installed  ## compile requirements*.txt from pyproject.toml (and the conda files from both)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --extra rtx --extra int8 --extra faces --extra dev pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --constraint requirements.txt --group slurm -o requirements-slurm.txt
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+lock: .venv/installed  ## compile the locks from pyproject.toml (and the conda files from both)
+	$(COMPILE) --extra rtx --extra int8 --extra faces --extra dev pyproject.toml -o requirements.txt
+	$(COMPILE) --group slurm --constraints requirements.txt -o requirements-slurm.txt
+	$(COMPILE) --group storage --constraints requirements.txt -o requirements-storage.txt
+	$(COMPILE) --group s3-server -o tests/requirements-s3-server.txt
 	$(BIN)/python envs/sync.py
 
 clean:  ## remove results and the demo's videos, keep the environment

@@ -13,6 +13,11 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+
+
+container: config["container"]
+
+
 include: "rules/data.smk"
 include: "rules/frames.smk"
 include: "rules/training.smk"

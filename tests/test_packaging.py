@@ -141,7 +141,7 @@ def test_conda_pins_are_those_of_the_lock(path: Path, sync: ModuleType) -> None:
     assert pip["pip"] == sorted(pip["pip"])
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.sh")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.post-deploy.sh")), ids=lambda path: path.name)
 def test_pins_of_what_conda_runs_afterwards_are_those_of_the_lock(path: Path, sync: ModuleType) -> None:
     text = path.read_text(encoding="utf-8")
     assert "==" in text
