@@ -28,7 +28,7 @@ for name, source in config["fetch"].items():
         output:
             [
                 directory(path) if key.endswith("/") else path
-                for key, path in source.get("unzip", {"": source.get("to")}).items()
+                for key, path in (source["unzip"] or {"": source["to"]}).items()
             ],
         log:
             f"results/logs/fetch/{name}.log",
@@ -40,7 +40,7 @@ for name, source in config["fetch"].items():
         params:
             name=name,
             sha256=source["sha256"],
-            unzip=list(source.get("unzip", {})),
+            unzip=list(source["unzip"]),
         script:
             "../workflow_scripts/fetch.py"
 

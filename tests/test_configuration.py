@@ -15,6 +15,7 @@ from liveness.recipe import FITTED
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
 MODEL = {"architecture": "test_convnext", "image_size": 64}
+SOURCE = {"url": "https://example.org/a.zip", "sha256": "0" * 64}
 LEAST: dict[str, Any] = {
     "data": {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "test"}},
     "models": {"m": MODEL},
@@ -103,7 +104,7 @@ def test_engines_have_more_precisions_than_training(precision: str) -> None:
         (
             "engine.target",
             "a/b",
-            "engine.target: the name 'a/b' does not match ^[A-Za-z0-9._-]*$; rename it.",
+            "engine.target is 'a/b'; expected a text that matches ^[A-Za-z0-9._-]*$.",
         ),
         (
             "engine.tensorrt.optimization_level",
@@ -148,6 +149,17 @@ def test_engines_have_more_precisions_than_training(precision: str) -> None:
         ("frames.face_margin", -0.1, "frames.face_margin is -0.1; expected at least 0."),
         ("models", {}, "models is empty; expected at least one entry."),
         ("models", {"a b": MODEL}, "models: the name 'a b' does not match ^[A-Za-z0-9_-]+$; rename it."),
+        ("fetch", {"x": {"url": SOURCE["url"]}}, "fetch.x: the key sha256 is missing; add it."),
+        (
+            "fetch",
+            {"x": SOURCE | {"url": "file:///etc/passwd"}},
+            "fetch.x.url is 'file:///etc/passwd'; expected a text that matches ^https?://.",
+        ),
+        (
+            "fetch",
+            {"x": SOURCE | {"sha256": "0a"}},
+            "fetch.x.sha256 is '0a'; expected a text that matches ^[0-9a-f]{64}$.",
+        ),
         ("models", {"m": {}}, "models.m: the key architecture, image_size is missing; add it."),
         ("models.m.pretrained", 3, "models.m.pretrained is 3; expected true or false or a text."),
         ("models.m.folds", [], "models.m.folds is empty; expected at least one entry."),
@@ -200,6 +212,8 @@ def test_a_mistake_is_told_in_one_sentence(key: str, value: Any, sentence: str) 
         ("training.min_lr", 1, "training.min_lr is above training.lr"),
         ("training.warmup_epochs", 12, "training.warmup_epochs reaches training.epochs"),
         ("inference.frames", 9, "inference.frames is 9; expected at most frames.count (8)"),
+        ("fetch", {"x": SOURCE}, "fetch.x: expected one of to (a file) and unzip"),
+        ("fetch", {"x": SOURCE | {"to": "a", "unzip": {"b": "c"}}}, "fetch.x: expected one of to"),
         ("models.m.folds", [4, 5], "models.m: no fold 5; folds.count is 5, so expected 0 to 4."),
         ("models.m.weights", {7: "w.pth"}, "models.m: no fold 7"),
         ("ensemble.weights", {"mm": {0: 1}}, "ensemble.weights.mm names no model; did you mean m?"),

@@ -18,8 +18,8 @@ COMMANDS = [
     line.split("#")[0].strip()
     for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
-    # test_slurm.py has what the latter needs
-    if line.startswith(".venv/bin/snakemake") and "profiles/slurm" not in line
+    # what needs a plugin is run by tests/test_slurm.py and tests/test_storage.py
+    if line.startswith(".venv/bin/snakemake") and not re.search("profiles/slurm|--default-storage", line)
 ]
 
 

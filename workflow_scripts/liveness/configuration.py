@@ -116,6 +116,8 @@ def _sentence(error: ValidationError) -> str:
             return f"{where} is empty; expected at least one entry."
         case "pattern" if isinstance(schema.get("type"), list):
             return f"{where} is {found}; expected {_kinds(schema['type'], schema)}."
+        case "pattern" if "propertyNames" not in error.absolute_schema_path:
+            return f"{where} is {found}; expected a text that matches {expected}."
         case "pattern":
             return f"{where}: the name {found} does not match {expected}; rename it."
         case _:
@@ -190,7 +192,7 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"({config['frames']['count']}), whose first frames it takes."
         )
     for name, source in config["fetch"].items():
-        if ("to" in source) == ("unzip" in source):
+        if ("to" in source) == bool(source["unzip"]):
             yield f"fetch.{name}: expected one of to (a file) and unzip (parts of an archive)."
     if "blend" in config["models"]:
         yield "models.blend: reports call the ensemble so; rename the model."
