@@ -25,6 +25,8 @@ LIBRARY = ROOT / "workflow_scripts/liveness"
 CONDA_FILES = sorted((ROOT / "envs").glob("*.yaml"))
 LOCK = ROOT / "requirements.txt"
 SLURM_LOCK = ROOT / "requirements-slurm.txt"
+STORAGE_LOCK = ROOT / "requirements-storage.txt"
+SERVER_LOCK = ROOT / "tests/requirements-s3-server.txt"
 # NVIDIA's own index and a CUDA toolkit are needed: installed on the GPU machine, see envs/engines.yaml
 ON_GPU_MACHINES = {"tensorrt", "pycuda"}
 
@@ -89,21 +91,28 @@ def test_every_module_imports_from_the_wheel(installed: Path, tmp_path: Path) ->
     assert found == {path.relative_to(LIBRARY) for path in LIBRARY.rglob("*.py")} - {Path("__init__.py")}
 
 
-@pytest.mark.parametrize(("lock", "at_least"), [(LOCK, 100), (SLURM_LOCK, 3)], ids=["main", "slurm"])
-def test_a_lock_has_a_hash_for_every_package(lock: Path, at_least: int) -> None:
+@pytest.mark.parametrize(
+    ("lock", "least"), [(LOCK, 100), (SLURM_LOCK, 3), (STORAGE_LOCK, 10), (SERVER_LOCK, 10)]
+)
+def test_a_lock_has_a_hash_for_every_package(lock: Path, least: int) -> None:
     blocks = re.split(r"^(?=[\w.-]+==)", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
     packages = [block for block in blocks if "==" in block]
-    assert len(packages) > at_least
+    assert len(packages) > least
     assert not [block.split()[0] for block in packages if "--hash=sha256:" not in block]
     names = re.findall(r"^([^\s#-]\S*)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(names) == len(packages)
 
 
-def test_the_lock_for_slurm_changes_nothing_of_the_other(sync: ModuleType) -> None:
-    versions, beside = sync.locked_versions(LOCK), sync.locked_versions(SLURM_LOCK)
-    assert beside.keys() & versions.keys()
-    assert beside["snakemake-executor-plugin-slurm"]
-    assert {name: version for name, version in beside.items() if versions.get(name, version) != version} == {}
+@pytest.mark.parametrize(
+    ("lock", "plugin"),
+    [(SLURM_LOCK, "snakemake-executor-plugin-slurm"), (STORAGE_LOCK, "snakemake-storage-plugin-s3")],
+)
+def test_plugins_share_the_versions_of_the_lock(lock: Path, plugin: str, sync: ModuleType) -> None:
+    """make slurm and make storage add them to .venv, and must change nothing that is there."""
+    locked, added = (sync.locked_versions(path) for path in (LOCK, lock))
+    assert added.keys() & locked.keys()
+    assert {name: added[name] for name in added.keys() & locked.keys()}.items() <= locked.items()
+    assert plugin in added.keys() - locked.keys()
 
 
 def test_torch_and_torchvision_are_a_pair(sync: ModuleType) -> None:
@@ -158,7 +167,9 @@ def scripts_by_environment() -> set[tuple[str, str]]:
     """(script, conda file) of every rule."""
     found: set[tuple[str, str]] = set()
     for path in (ROOT / "rules").glob("*.smk"):
-        rules = re.split(r"^(?:rule|checkpoint) ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        rules = re.split(
+            r"^ *(?:rule|checkpoint)(?= \w+:|:)", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
         for rule in rules[1:]:
             conda = re.search(r'conda:\s+"../envs/([\w.]+)"', rule)
             script = re.search(r'script:\s+"../workflow_scripts/([\w.]+)"', rule)
