@@ -154,6 +154,12 @@ def test_a_new_video_is_scored_and_nothing_else_runs(run: Run, s3: fs.S3FileSyst
     s3.delete_file(f"{uploaded}/test/new.mp4")
 
 
+def test_the_sentence_of_a_failed_job_is_found_in_the_bucket(run: Run) -> None:
+    output = run.snakemake(*IN_S3, "score", "--config", f"videos={run.folder}", fails=True)
+    assert "\nscore failed: " in output
+    assert "no engine is loaded without its metadata" in output.split("\nscore failed: ")[1]
+
+
 def test_videos_and_labels_in_s3_with_results_here(
     s3: fs.S3FileSystem, uploaded: str, tmp_path: Path
 ) -> None:

@@ -1,7 +1,11 @@
 """The sentences of failed jobs, gathered for the end of a run, where people look."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
+
+from liveness.errors import InputError
+from liveness.objects import local
 
 
 def failures(*run_logs: Path) -> list[str]:
@@ -14,7 +18,7 @@ def failures(*run_logs: Path) -> list[str]:
     # a cluster's log file may follow the job's own
     pattern = r"^( *)Error in rule (\w+):.*?^ +log: (.+?)(?:,| \(check)"
     failed = [
-        (bool(indent), name, log, _sentences(Path(log)))
+        (bool(indent), name, log, _sentences(log))
         for indent, name, log in dict.fromkeys(re.findall(pattern, text, re.DOTALL | re.MULTILINE))
     ]
     group_spoke = any(in_group and sentences for in_group, *_, sentences in failed)
@@ -25,6 +29,8 @@ def failures(*run_logs: Path) -> list[str]:
     ]
 
 
-def _sentences(job_log: Path) -> str:
-    lines = job_log.read_text(encoding="utf-8").splitlines() if job_log.is_file() else []
+def _sentences(job_log: str) -> str:
+    lines: list[str] = []
+    with suppress(OSError, InputError), local(job_log) as path:
+        lines = path.read_text(encoding="utf-8").splitlines()
     return " ".join(line.split(" ERROR ", 1)[1] for line in lines if " ERROR " in line)
