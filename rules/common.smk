@@ -45,7 +45,7 @@ except InputError as error:
 
 def under_root(path):
     """A path of the configuration's `data`, or an s3:// address."""
-    path = os.path.join(config["data_root"], path)
+    path = path if is_remote(path) else os.path.join(config["data_root"], path)
     return path.rstrip("/") if is_remote(path) else str(Path(path))
 
 

@@ -182,7 +182,7 @@ def test_what_is_known_is_not_probed_again(folder: Path, monkeypatch: pytest.Mon
 
     def watch(function, items, *arguments, **options):  # type: ignore[no-untyped-def]
         items = list(items)
-        probed.extend(path.name for path in items)
+        probed.extend(Path(path).name for path in items)
         return really(function, items, *arguments, **options)
 
     monkeypatch.setattr(manifest, "bounded_map", watch)
