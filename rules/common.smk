@@ -254,11 +254,14 @@ def after_manifest(split):
     return wait
 
 
-def weights_of(wildcards):
+def checkpoint_of(model, fold):
     """Checkpoint of a model and fold: the one from outside, or the one that train makes."""
-    outside = config["models"][wildcards.model]["weights"]
-    fold = int(wildcards.fold)
-    return stored(outside[fold]) if fold in outside else WEIGHTS.format(**wildcards)
+    outside = config["models"][model]["weights"]
+    return stored(outside[fold]) if fold in outside else WEIGHTS.format(model=model, fold=fold)
+
+
+def weights_of(wildcards):
+    return checkpoint_of(wildcards.model, int(wildcards.fold))
 
 
 def folds_that_trained(wildcards):
@@ -307,10 +310,7 @@ def all_members():
 
 
 def all_weights():
-    return [
-        config["models"][name]["weights"].get(fold, WEIGHTS.format(model=name, fold=fold))
-        for name, fold in all_members()
-    ]
+    return [checkpoint_of(*member) for member in all_members()]
 
 
 def all_engines(*suffixes):
