@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -23,16 +24,15 @@ MODELS = {"convnext": {"architecture": "test_convnext", "image_size": 64, "pretr
 WEIGHTS = [f"results/weights/convnext/{fold}.safetensors" for fold in (0, 1)]
 LOGS = [f"results/logs/train/convnext/{fold}.log" for fold in (0, 1)]
 # as the profile has it in comments
-ARRAYS = [
-    "--slurm-array-jobs",
-    "extract,predict,stress",
-    "--jobs",
-    "10000",
-    "--max-jobs-per-timespan",
-    "10000/1s",
-]
+ARRAYS = ["--slurm-array-jobs", "extract,predict,stress"]
+EVERYTHING_AT_ONCE = ["--jobs", "10000", "--max-jobs-per-timespan", "10000/1s"]
 # enough for training to be met in its middle
 EPOCHS = 60
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    """One small model on two folds, with as few jobs as may be: each starts Snakemake twice."""
+    return tiny_config(shards=1, models=MODELS) | changes
 
 
 class ClusterRun(Run):
@@ -96,10 +96,10 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     subprocess.run([*install, "--target", plugin, "-r", ROOT / "requirements-slurm.txt"], check=True)
     folder = tmp_path_factory.mktemp("whole")
     shutil.copytree(dataset, folder, dirs_exist_ok=True)
-    run = ClusterRun(folder, tiny_config(models=MODELS))
+    run = ClusterRun(folder, config())
     with pytest.MonkeyPatch.context() as patch, cluster():
         patch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], str(plugin)]))
-        yield run, run.snakemake(*ARRAYS)
+        yield run, run.snakemake(*ARRAYS, *EVERYTHING_AT_ONCE)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def run(whole: tuple[ClusterRun, str], tmp_path: Path) -> ClusterRun:
 def longer(run: ClusterRun) -> ClusterRun:
     """A copy of the finished run, whose training is to be done again, in more epochs."""
     training = tiny_config()["training"] | {"epochs": EPOCHS}
-    run.configure(tiny_config(models=MODELS, training=training))
+    run.configure(config(training=training))
     return run
 
 
@@ -172,7 +172,7 @@ def test_the_sentence_of_a_failed_job_reaches_the_user(run: ClusterRun) -> None:
     (run.folder / "rows.csv").write_text("video\n9.mp4\n")
     data = tiny_config()["data"]
     data["test"] |= {"sample_submission": "rows.csv"}
-    run.configure(tiny_config(models=MODELS, data=data, ensemble={"calibration": "temperature"}))
+    run.configure(config(data=data, ensemble={"calibration": "temperature"}))
     output = run.snakemake("submission", "evaluation", "--retries", "1", fails=True)
     tries = [line for line in output.splitlines() if "mem_mb=" in line and "gpu" not in line]
     assert [re.findall(r"mem_mb=(\d+)", line) for line in tries] == [["4000"]] * 3 + [["8000"]] * 3
