@@ -56,8 +56,12 @@ def obstacle() -> str | None:
         return "only root can start a Slurm"
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         return "Slurm is not installed, and this is neither Debian nor Ubuntu"
-    if (SYSTEM / "slurm.conf").is_file():
-        return f"this machine is part of a cluster ({SYSTEM}/slurm.conf)"
+    conf = SYSTEM / "slurm.conf"
+    # a link into the temporary files is that of another one like this, which may have been killed
+    if not (conf.is_symlink() and conf.readlink().is_relative_to(tempfile.gettempdir())) and conf.exists():
+        return f"this machine is part of a cluster ({conf})"
+    if conf.exists() and "UP" in subprocess.run(["scontrol", "ping"], capture_output=True, text=True).stdout:
+        return "another one is up"
     return None
 
 
