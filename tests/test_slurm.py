@@ -18,6 +18,7 @@ import yaml
 
 from running import ROOT, TEST_NAMES, Run, tiny_config
 from slurm_cluster import cluster, obstacle
+from slurm_cluster import install as slurm_packages
 
 PROFILE = ROOT / "profiles/slurm"
 MODELS = {"convnext": {"architecture": "test_convnext", "image_size": 64, "pretrained": False}}
@@ -79,7 +80,7 @@ def queued() -> list[str]:
     return slurm("squeue", "--noheader", "--format=%i").split()
 
 
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
+def until(condition: Callable[[], object], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, slurm("squeue", "--states=all")
@@ -91,6 +92,10 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """The whole workflow, run through Slurm, and what it printed; Slurm stays up."""
     if reason := obstacle():
         pytest.skip(f"no Slurm can be started here: {reason}")
+    try:
+        slurm_packages()
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"Slurm's packages cannot be had here: {error}")
     plugin = tmp_path_factory.mktemp("plugin")
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     subprocess.run([*install, "--target", plugin, "-r", ROOT / "requirements-slurm.txt"], check=True)
