@@ -29,7 +29,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.storage]
 PLUGINS, SERVER = ROOT / ".venv/storage-plugins", ROOT / ".venv/s3-server"
 BUCKET = "liveness-test"
 NETWORK = {"architecture": "test_convnext", "image_size": 64, "pretrained": "start.safetensors"}
-SMALLEST = tiny_config(models={"convnext": NETWORK})
+SMALLEST = tiny_config(
+    models={"convnext": NETWORK}, training={"epochs": 1, "warmup_epochs": 0, "batch_size": 8}
+)
 IN_S3 = ("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}/project")
 
 
