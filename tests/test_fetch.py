@@ -228,6 +228,7 @@ def test_an_archive_without_what_the_layout_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_dataset_is_fetched_once_and_then_stays(server: Server, dataset: Path, tmp_path: Path) -> None:
     videos = {f"test/videos/{name}": (dataset / "test" / name).read_bytes() for name in TEST_NAMES}
     server.files["/test.zip"] = zipped(tmp_path / "a.zip", videos).read_bytes()
@@ -240,10 +241,10 @@ def test_a_dataset_is_fetched_once_and_then_stays(server: Server, dataset: Path,
     data = {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "data/videos"}}
     config = tiny_config(data=data, fetch={"test": entry, "weights": weights})
     run = Run(tmp_path, config)
-    targets = ["results/manifest/test/0.csv", "weights/net.pth"]
+    targets = ["results/manifest/0.test.csv", "weights/net.pth"]
     assert run.executed(*targets) == {"fetch_test": 1, "fetch_weights": 1, "manifest": 1}
     assert (tmp_path / "weights/net.pth").read_bytes() == CONTENT
-    manifests = [path.read_text() for path in sorted(tmp_path.glob("results/manifest/test/*.csv"))]
+    manifests = [path.read_text() for path in sorted(tmp_path.glob("results/manifest/*.test.csv"))]
     assert sum(text.count("\n") - 1 for text in manifests) == len(TEST_NAMES)
     assert not list(tmp_path.glob("results/fetched/*"))
 
