@@ -150,7 +150,7 @@ def test_folds_that_train_at_once_have_a_gpu_each(whole: tuple[ClusterRun, str])
 @pytest.mark.slurm
 def test_stopped_trainings_go_on(longer: ClusterRun) -> None:
     """One is pre-empted, which Slurm itself puts right; the other one's time is up, so it is tried again."""
-    with longer.started(*WEIGHTS, "--slurm-keep-successful-logs") as process:
+    with longer.started(*WEIGHTS) as process:
         until(lambda: longer.trains(fold=0) and longer.trains(fold=1))
         jobs = dict(re.findall(r"^(\d+) .*convnext_(\d)", slurm("squeue", "-h", "-o", "%i %k"), re.MULTILINE))
         preempted, timed_out = sorted(jobs, key=jobs.__getitem__)
@@ -164,8 +164,7 @@ def test_stopped_trainings_go_on(longer: ClusterRun) -> None:
     assert "Restarts=1" in slurm("scontrol", "show", "job", preempted)
     assert output.count("Trying to restart job") == 1
     for fold in (0, 1):
-        logs = longer.folder.glob(f"results/logs/slurm/rule_train/convnext_{fold}/*.log")
-        assert any("Restored all states from the checkpoint" in log.read_text() for log in logs)
+        assert re.search(r"going on with epoch \d+ from results/training", longer.log(LOGS[fold]))
         history = pd.read_csv(longer.folder / f"results/history/convnext/{fold}.csv")
         assert history["epoch"].tolist() == list(range(EPOCHS))
 
