@@ -14,6 +14,9 @@ from running import ROOT, SHARED, TEST_NAMES, TRAIN_NAMES, Run, film, tiny_confi
 
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 
+# As the rules set it for their jobs: threads that wait must not take the core of the worker beside.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # Processes share two cores here: a slow example says nothing.
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")

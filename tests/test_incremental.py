@@ -103,9 +103,7 @@ def test_a_new_test_video_is_in_the_submission(finished: Run, tmp_path: Path) ->
 def test_results_stand_without_intermediate_files(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     assert run.executed("clean_intermediate") == {"clean_intermediate": 1}
-    assert not [
-        name for name in ("frames", "exported", "training") if (run.folder / "results" / name).exists()
-    ]
+    assert not [name for name in ("frames", "exported") if (run.folder / "results" / name).exists()]
     assert run.planned() == {}
     # what needs no frames goes on without them
     run.configure(tiny_config(inference={"views": ["whole", "whole+hflip"]}))
