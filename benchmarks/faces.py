@@ -80,4 +80,4 @@ if __name__ == "__main__":
         "videos", nargs="?", type=Path, default=REAL, help="folder of videos (default: %(default)s)"
     )
     folder = parser.parse_args().videos
-    report(lambda: measure(folder), sys.argv[1:])
+    report(lambda: measure(folder), [folder.name])
