@@ -136,7 +136,7 @@ def test_the_whole_workflow_ends_in_a_submission(whole: tuple[ClusterRun, str]) 
     # export and compile of each fold are one job; so are blend and evaluate
     sent = [name.split("_wildcards_")[0] for name in slurm("squeue", "-t", "all", "-h", "-o", "%k").split()]
     grouped = sorted(name.partition("_")[2] for name in sent if "engine" in name or "verdict" in name)
-    assert grouped == ["engine_compile_export"] * 2 + ["verdict_blend_evaluate", "verdict_submit"]
+    assert grouped == ["engine_compile_export"] * 2 + ["verdict_blend_evaluate"]
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_stopped_trainings_go_on(longer: ClusterRun) -> None:
 @pytest.mark.slow
 @pytest.mark.slurm
 def test_the_sentence_of_a_failed_job_reaches_the_user(run: ClusterRun) -> None:
-    """Of one of three in a group, after a second try with twice the memory."""
+    """After a second try with twice the memory."""
     (run.folder / "rows.csv").write_text("video\n9.mp4\n")
     data = tiny_config()["data"]
     data["test"] |= {"sample_submission": "rows.csv"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from liveness.log import start_log
 
 start_log(snakemake.log[0])
-for folder in map(Path, snakemake.params.folders):
+for folder in filter(Path.is_dir, map(Path, snakemake.params.folders)):
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder)
     logging.info("%s: %.1f MB removed", folder, size / 1e6)

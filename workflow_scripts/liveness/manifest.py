@@ -143,7 +143,8 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
 
     `cache` is a database of earlier probes, which stand for as long as a file's name, size and time of last
     change do. It is saved every few seconds, so that an interrupted run goes on where it was. Unreadable
-    files are probed again each time: the reason may have been the disk. Only a shard at a time is in memory.
+    files are probed again each time: the reason may have been the disk. Only a shard at a time is in memory,
+    and of S3 what one folder holds.
 
     Raises what `find_videos` raises.
     """

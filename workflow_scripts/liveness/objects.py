@@ -28,27 +28,30 @@ def is_remote(place: str | Path) -> bool:
     return bool(separator)
 
 
-def listed(folder: str) -> list[tuple[str, int, int]]:
+def listed(folder: str) -> Iterator[tuple[str, int, int]]:
     """Files below a folder in S3: name relative to it with `/`, size in bytes, time of last change in ns.
 
-    Any name with a part that begins with a dot is passed over. Raises InputError if there are none, or if
-    they cannot be listed.
+    Any name with a part that begins with a dot is passed over. What lies in one folder of the first level is
+    in memory at once. Raises InputError if they cannot be listed.
     """
     from pyarrow import fs
 
     key = _key(folder)
+
+    def files(place: str, recursive: bool) -> Iterator[Any]:
+        for info in _s3().get_file_info(fs.FileSelector(place, allow_not_found=True, recursive=recursive)):
+            if info.type is fs.FileType.File:
+                yield info
+            elif not recursive:
+                yield from files(info.path, recursive=True)
+
     try:
-        found = _s3().get_file_info(fs.FileSelector(key, recursive=True))
-    except FileNotFoundError:
-        found = []
+        for info in files(key, recursive=False):
+            name = info.path.removeprefix(f"{key}/")
+            if not any(part.startswith(".") for part in PurePosixPath(name).parts):
+                yield name, info.size, info.mtime_ns
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({error}); {_ADVICE}") from None
-    files = [
-        (info.path.removeprefix(f"{key}/"), info.size, info.mtime_ns)
-        for info in found
-        if info.type is fs.FileType.File
-    ]
-    return [file for file in files if not any(p.startswith(".") for p in PurePosixPath(file[0]).parts)]
 
 
 def head(place: str, size: int) -> bytes:
