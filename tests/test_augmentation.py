@@ -9,39 +9,44 @@ import pytest
 import torch
 
 from liveness import augmentation as module
-from liveness.augmentation import Augmentation, Key, recaptured, training_view
+from liveness.augmentation import Augmentation, Key, erase, recaptured, training_view
 from liveness.preprocessing import model_input
 from liveness.recapture import KINDS
 
-MEAN = STD = (0.5, 0.5, 0.5)
 PLAIN = Augmentation(
     crop_scale=(1.0, 1.0), hflip=0.0, vflip=0.0, color_jitter=0.0, auto_augment="", erasing=0.0
 )
 FRAME = np.random.default_rng(0).integers(0, 255, (120, 90, 3), dtype=np.uint8)
 
 
-def test_a_view_is_normalised_and_square() -> None:
-    view, label = training_view(PLAIN, 64, MEAN, STD)(FRAME, 1, (1, 0, "a.mp4", 0))
+def test_a_view_is_pixels_and_square() -> None:
+    view, label = training_view(PLAIN, 64)(FRAME, 1, (1, 0, "a.mp4", 0))
     assert label == 1
-    assert view.shape == (3, 64, 64)
-    assert view.dtype == torch.float32
-    assert view.min() >= -1.001
-    assert view.max() <= 1.001
+    assert view.shape == (64, 64, 3)
+    assert view.dtype == torch.uint8
 
 
 @pytest.mark.parametrize("policy", ["", "rand-m9-mstd0.5"])
 def test_the_same_key_gives_the_same_view_whatever_was_drawn_before(policy: str) -> None:
     augmentation = Augmentation((0.5, 1.0), 0.5, 0.5, 0.2, policy, 0.25, recapture=0.5, degrade=0.5)
     keys = [(1, 2, "a.mp4", row) for row in range(8)]
-    first = [training_view(augmentation, 64, MEAN, STD)(FRAME, 1, key) for key in keys]
+    first = [training_view(augmentation, 64)(FRAME, 1, key) for key in keys]
     assert {label for _, label in first} == {0, 1}
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(99)
-    view = training_view(augmentation, 64, MEAN, STD)
+    view = training_view(augmentation, 64)
     for key, (pixels, label) in reversed(list(zip(keys, first, strict=True))):
         again, label_again = view(FRAME, 1, key)
         assert torch.equal(pixels, again)
         assert label == label_again
+
+
+@pytest.mark.parametrize("policy", ["rand-m9-mstd0.5-inc1", "rand-m1", "v0"])
+def test_every_draw_of_a_policy_can_be_shown(policy: str) -> None:
+    """Among them posterising to 0 bits, which timm draws and Pillow 13 refuses."""
+    view = training_view(replace(PLAIN, auto_augment=policy), 16)
+    small = FRAME[:20, :20]
+    assert all(view(small, 1, (1, 0, "a.mp4", row))[0].shape == (16, 16, 3) for row in range(800))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_the_same_key_gives_the_same_view_whatever_was_drawn_before(policy: str)
     ids=["timm", "recapture", "degrade"],
 )
 def test_seed_epoch_video_and_frame_each_change_the_view(key: Key, augmentation: Augmentation) -> None:
-    view = training_view(augmentation, 64, MEAN, STD)
+    view = training_view(augmentation, 64)
     assert not torch.equal(view(FRAME, 1, (1, 0, "a.mp4", 0))[0], view(FRAME, 1, key)[0])
 
 
@@ -65,45 +70,69 @@ def test_a_portrait_frame_is_seen_to_its_edges() -> None:
     """Crops are of the squashed frame, as inference sees it, and not of its middle square."""
     frame = np.zeros((160, 90, 3), np.uint8)
     frame[:16] = 255
-    view, _ = training_view(PLAIN, 64, MEAN, STD)(frame, 1, (0, 0, "a.mp4", 0))
-    assert view[:, :4].mean() > 0.9
-    assert view[:, 10:].mean() < -0.9
+    view, _ = training_view(PLAIN, 64)(frame, 1, (0, 0, "a.mp4", 0))
+    assert view[:4].float().mean() > 242
+    assert view[10:].float().mean() < 13
 
 
 def test_flips_happen_as_often_as_asked() -> None:
     ramp = np.tile(np.arange(90, dtype=np.uint8)[None, :, None], (120, 1, 3))
-    view = training_view(Augmentation((1.0, 1.0), 0.5, 0.0, 0.2, "", 0.0), 64, MEAN, STD)
+    view = training_view(Augmentation((1.0, 1.0), 0.5, 0.0, 0.2, "", 0.0), 64)
     views = [view(ramp, 1, (0, epoch, "a.mp4", 0))[0] for epoch in range(200)]
-    flipped = sum(bool(v[0, :, 0].mean() > v[0, :, -1].mean()) for v in views)
+    flipped = sum(bool(v[:, 0].float().mean() > v[:, -1].float().mean()) for v in views)
     assert 70 < flipped < 130
+
+
+def test_erasing_fills_rectangles_of_as_many_images_as_asked() -> None:
+    images = torch.full((200, 3, 32, 32), 9.0).contiguous(memory_format=torch.channels_last)
+    erase(images, [f"{n}" for n in range(200)], 0.25)
+    changed = (images != 9).all(1)
+    erased = changed.flatten(1).any(1)
+    assert 30 < erased.sum() < 70
+    for mask in changed[erased]:
+        rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+        assert mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        assert 0.01 < mask.float().mean() < 0.4
+    assert images[erased][:, :, changed[erased].any(0)].std() > 0.5
+
+
+def test_what_is_erased_depends_on_the_key_alone() -> None:
+    names = [f"{n}" for n in range(20)]
+    images, halves, others = torch.zeros(3, 20, 3, 32, 32)
+    erase(images, names, 0.5)
+    for part in (slice(10, 20), slice(10)):
+        erase(halves[part], names[part], 0.5)
+    assert torch.equal(images, halves)
+    erase(others, [f"another {n}" for n in names], 0.5)
+    assert not torch.equal(images, others)
 
 
 def test_at_probability_0_frames_and_labels_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "recaptured", pytest.fail)
     monkeypatch.setattr(module.random_degradation, "degrade", pytest.fail)
-    view = training_view(PLAIN, 64, MEAN, STD)
-    expected = torch.from_numpy(model_input(model_input(FRAME, 90), 64)).permute(2, 0, 1) / 127.5 - 1
+    view = training_view(PLAIN, 64)
+    expected = torch.from_numpy(model_input(model_input(FRAME, 90), 64)).float()
     for row in range(40):
         pixels, label = view(FRAME, row % 2, (1, 0, "a.mp4", row))
         assert label == row % 2
-        assert (pixels - expected).abs().mean() < 0.1
+        assert (pixels - expected).abs().mean() < 13
 
 
 def test_the_recipe_draws_the_same_whatever_happened_to_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Augmentation((0.5, 1.0), 0.5, 0.5, 0.2, "rand-m9-mstd0.5", 0.25)
     monkeypatch.setattr(module, "recaptured", lambda frame, kind, rng: frame)
     monkeypatch.setattr(module.random_degradation, "degrade", lambda frame, rng: frame)
-    off = training_view(recipe, 64, MEAN, STD)
-    on = training_view(replace(recipe, recapture=1.0, degrade=1.0), 64, MEAN, STD)
+    off = training_view(recipe, 64)
+    on = training_view(replace(recipe, recapture=1.0, degrade=1.0), 64)
     for row in range(5):
         key = (1, 0, "a.mp4", row)
         assert torch.equal(off(FRAME, 1, key)[0], on(FRAME, 1, key)[0])
 
 
 def test_a_re_captured_live_frame_is_a_spoof_and_a_spoof_is_never_re_captured() -> None:
-    view = training_view(replace(PLAIN, recapture=1.0), 64, MEAN, STD)
+    view = training_view(replace(PLAIN, recapture=1.0), 64)
     key = (1, 0, "a.mp4", 0)
-    plain, _ = training_view(PLAIN, 64, MEAN, STD)(FRAME, 0, key)
+    plain, _ = training_view(PLAIN, 64)(FRAME, 0, key)
     assert view(FRAME, 1, key)[1] == 0
     assert not torch.equal(view(FRAME, 1, key)[0], plain)
     pixels, label = view(FRAME, 0, key)
@@ -124,7 +153,7 @@ def test_probabilities_are_frequencies_and_kinds_are_equally_likely(monkeypatch:
 
     monkeypatch.setattr(module, "recaptured", recaptured)
     monkeypatch.setattr(module.random_degradation, "degrade", degrade)
-    view = training_view(replace(PLAIN, recapture=0.6, degrade=0.25), 16, MEAN, STD)
+    view = training_view(replace(PLAIN, recapture=0.6, degrade=0.25), 16)
     small = FRAME[:20, :20]
     labels = [view(small, 1, (1, epoch, "a.mp4", row))[1] for epoch in range(30) for row in range(20)]
     spoofs = sum(seen[kind] for kind in KINDS)
@@ -144,7 +173,7 @@ def test_both_classes_and_simulated_attacks_too_are_degraded(
     monkeypatch.setattr(
         module.random_degradation, "degrade", lambda frame, rng: order.append("degrade") or frame
     )
-    training_view(replace(PLAIN, recapture=1.0, degrade=1.0), 64, MEAN, STD)(FRAME, label, (1, 0, "a.mp4", 0))
+    training_view(replace(PLAIN, recapture=1.0, degrade=1.0), 64)(FRAME, label, (1, 0, "a.mp4", 0))
     assert order == ["recapture"] * label + ["degrade"]
 
 

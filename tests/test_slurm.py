@@ -27,8 +27,8 @@ LOGS = [f"results/logs/train/convnext/{fold}.log" for fold in (0, 1)]
 # as the profile has it in comments
 ARRAYS = ["--slurm-array-jobs", "extract,predict,stress"]
 EVERYTHING_AT_ONCE = ["--jobs", "10000", "--max-jobs-per-timespan", "10000/1s"]
-# enough for training to be met in its middle
-EPOCHS = 60
+# enough for training to be met in its middle, and more than it ever gets to
+EPOCHS, ENDLESS = 60, 100_000
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -115,12 +115,9 @@ def run(whole: tuple[ClusterRun, str], tmp_path: Path) -> ClusterRun:
     return copy
 
 
-@pytest.fixture
-def longer(run: ClusterRun) -> ClusterRun:
-    """A copy of the finished run, whose training is to be done again, in more epochs."""
-    training = tiny_config()["training"] | {"epochs": EPOCHS}
-    run.configure(config(training=training))
-    return run
+def train_again(run: ClusterRun, epochs: int) -> None:
+    """Have a finished run want another training."""
+    run.configure(config(training=tiny_config()["training"] | {"epochs": epochs}))
 
 
 @pytest.mark.slow
@@ -148,24 +145,23 @@ def test_folds_that_train_at_once_have_a_gpu_each(whole: tuple[ClusterRun, str])
 
 @pytest.mark.slow
 @pytest.mark.slurm
-def test_stopped_trainings_go_on(longer: ClusterRun) -> None:
+def test_stopped_trainings_go_on(run: ClusterRun) -> None:
     """One is pre-empted, which Slurm itself puts right; the other one's time is up, so it is tried again."""
-    with longer.started(*WEIGHTS) as process:
-        until(lambda: longer.trains(fold=0) and longer.trains(fold=1))
+    train_again(run, EPOCHS)
+    with run.started(*WEIGHTS) as process:
+        until(lambda: run.trains(fold=0) and run.trains(fold=1))
         jobs = dict(re.findall(r"^(\d+) .*convnext_(\d)", slurm("squeue", "-h", "-o", "%i %k"), re.MULTILINE))
         preempted, timed_out = sorted(jobs, key=jobs.__getitem__)
         slurm("scontrol", "requeue", preempted)
         # what --signal=TERM@120 of the profile sends
         slurm("scancel", "--signal=TERM", timed_out)
-        for log in LOGS:
-            until(lambda log=log: "training was told to stop in epoch" in longer.log(log))
         output, _ = process.communicate()
     assert process.returncode == 0, output
     assert "Restarts=1" in slurm("scontrol", "show", "job", preempted)
     assert output.count("Trying to restart job") == 1
     for fold in (0, 1):
-        assert re.search(r"going on with epoch \d+ from results/training", longer.log(LOGS[fold]))
-        history = pd.read_csv(longer.folder / f"results/history/convnext/{fold}.csv")
+        assert re.search(r"going on with epoch \d+ from results/training", run.log(LOGS[fold]))
+        history = pd.read_csv(run.folder / f"results/history/convnext/{fold}.csv")
         assert history["epoch"].tolist() == list(range(EPOCHS))
 
 
@@ -186,16 +182,17 @@ def test_the_sentence_of_a_failed_job_reaches_the_user(run: ClusterRun) -> None:
 
 @pytest.mark.slow
 @pytest.mark.slurm
-def test_cancelling_leaves_nothing_running(longer: ClusterRun) -> None:
-    with longer.started(*WEIGHTS) as process:
-        until(lambda: longer.trains(fold=0) and longer.trains(fold=1))
+def test_cancelling_leaves_nothing_running(run: ClusterRun) -> None:
+    train_again(run, ENDLESS)
+    with run.started(*WEIGHTS) as process:
+        until(lambda: run.trains(fold=0) and run.trains(fold=1))
         assert len(queued()) == 2
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate()
     assert process.returncode != 0
     assert "Terminating processes on user request" in output
     until(lambda: not queued())
-    assert subprocess.run(["pgrep", "-f", str(longer.folder)], capture_output=True).stdout == b""
+    assert subprocess.run(["pgrep", "-f", str(run.folder)], capture_output=True).stdout == b""
 
 
 @pytest.mark.slow

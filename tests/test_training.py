@@ -24,6 +24,7 @@ from liveness.frames import FrameStore, Sampling, extract
 from liveness.learning_rate import find_learning_rate, steepest
 from liveness.manifest import build_manifest, read_manifest
 from liveness.models import Checkpoint, create
+from liveness.normalisation import Normalisation
 from liveness.task import Recipe, Task
 from liveness.training import fine_tune
 
@@ -279,8 +280,9 @@ def test_a_greedy_soup_is_no_worse_than_its_best_epoch(frames: Path, tmp_path: P
     recipe = replace(PLAIN, epochs=3, soup="greedy", ema_decay=0.5)
     checkpoint, history = train(frames, tmp_path, recipe, "test_convnext")
     store = FrameStore([frames])
-    val_set = ValidationFrames(store, VALIDATION, 64, checkpoint.mean, checkpoint.std)
-    images = torch.stack([val_set[position][0] for position in range(len(val_set))])
+    val_set = ValidationFrames(store, VALIDATION, 64)
+    pixels = torch.stack([val_set[position][0] for position in range(len(val_set))])
+    images = Normalisation(checkpoint.mean, checkpoint.std)(pixels)
     with torch.inference_mode():
         scores = checkpoint.module.eval()(images).softmax(1)[:, 1]
     videos = pd.Series(scores.numpy()).groupby(pd.Index(val_set.fnames)).mean()

@@ -1,6 +1,8 @@
 """Random views of stored frames, reproducible per seed, epoch and frame.
 
-Re-capture and degradations change the stored frame; timm's transform then makes the network's input of it.
+Re-capture and degradations change the stored frame; timm's transform then makes pixels for the network of it.
+That is done by loading processes, which decode the frame anyway. What timm does to normalised images is done
+to whole batches where the network is: pixels are a quarter of the bytes to hand over, and a GPU is faster.
 """
 
 import hashlib
@@ -11,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
-from timm.data import create_transform
+from PIL import Image, ImageOps
+from timm.data import auto_augment, create_transform
+from timm.data.random_erasing import RandomErasing
 
 from liveness import random_degradation, recapture
-from liveness.models import Normalisation
 from liveness.preprocessing import model_input
 
 # moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
@@ -41,13 +43,20 @@ class Augmentation:
     degrade: float = 0.0
 
 
-def training_view(
-    augmentation: Augmentation, image_size: int, mean: Normalisation, std: Normalisation
-) -> View:
+def _posterize(image: Image.Image, bits: int, **_: object) -> Image.Image:
+    """Keep so many bits per channel; of 0, which RandAugment may draw, black is left."""
+    return ImageOps.posterize(image, bits) if bits else Image.new(image.mode, image.size)
+
+
+# timm 1.0 leaves 0 bits to Pillow, which refuses them since 13.0
+auto_augment.NAME_TO_OP |= dict.fromkeys((n for n in auto_augment.NAME_TO_OP if "Posterize" in n), _posterize)
+
+
+def training_view(augmentation: Augmentation, image_size: int) -> View:
     """Return a function of a frame (uint8 [h, w, 3]), its label (1 live, 0 spoof) and its key.
 
-    It gives a normalised float32 [3, image_size, image_size] and the label of what is seen there, the same
-    for the same key in any process.
+    It gives uint8 [image_size, image_size, 3] and the label of what is seen there, the same for the same key
+    in any process. `erase` is what is left to do.
     """
     transform = create_transform(
         image_size,
@@ -59,19 +68,31 @@ def training_view(
         color_jitter=0.0 if augmentation.auto_augment else augmentation.color_jitter,
         auto_augment=augmentation.auto_augment or None,
         interpolation="bilinear",
-        re_prob=augmentation.erasing,
-        re_mode="pixel",
-        mean=mean,
-        std=std,
+        # pixels, neither normalised nor erased
+        use_prefetcher=True,
     )
 
     def view(frame: np.ndarray, label: int, key: Key) -> tuple[torch.Tensor, int]:
         frame, label = _filmed(augmentation, frame, label, np.random.default_rng(_digest(key, 16)))
         seed_generators(key)
         # squashed first, as inference does: crops of a portrait frame would otherwise all be its centre
-        return transform(Image.fromarray(model_input(frame, min(frame.shape[:2])))), label
+        pixels = transform(Image.fromarray(model_input(frame, min(frame.shape[:2]))))
+        return pixels.permute(1, 2, 0), label
 
     return view
+
+
+def erase(images: torch.Tensor, keys: Sequence[str], probability: float) -> None:
+    """Fill a random rectangle of some normalised images [n, 3, S, S] with noise, in place, on their device.
+
+    What is drawn for an image depends on its key alone.
+    """
+    if not probability:
+        return
+    erasing = RandomErasing(probability, mode="pixel", device=images.device)
+    for image, key in zip(images, keys, strict=True):
+        seed_generators(("erasing", key))
+        erasing(image)
 
 
 def recaptured(frame: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -101,4 +122,7 @@ def seed_generators(key: tuple[object, ...]) -> None:
     seed = _digest(key, 4)
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    # torch.manual_seed takes longer: it notes the call stack for every kind of accelerator that is not in use
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)

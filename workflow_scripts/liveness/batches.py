@@ -18,6 +18,9 @@ from liveness.task import Task
 
 logger = logging.getLogger(__name__)
 
+# a GPU's share of a machine rarely has more cores, and each holds batches in memory
+MOST_LOADERS = 16
+
 
 @dataclass(frozen=True)
 class Share:
@@ -128,11 +131,10 @@ def make_loaders(task: Task, last: Path | None = None) -> Loaders:
 
     Raises InputError where one of the two sets has no stored frame, or the batch cannot be divided.
     """
-    share, recipe, checkpoint = this_share(), task.recipe, task.checkpoint
-    size, mean, std = checkpoint.image_size, checkpoint.mean, checkpoint.std
-    view = training_view(recipe.augmentation, size, mean, std)
+    share, recipe, size = this_share(), task.recipe, task.checkpoint.image_size
+    view = training_view(recipe.augmentation, size)
     train_set = TrainingFrames(task.store, task.training, view, recipe.seed)
-    val_set = ValidationFrames(task.store, task.validation, size, mean, std)
+    val_set = ValidationFrames(task.store, task.validation, size)
     for name, frames in (("training", train_set), ("validation", val_set)):
         if not len(frames):
             raise InputError(
@@ -148,7 +150,7 @@ def make_loaders(task: Task, last: Path | None = None) -> Loaders:
     start = _start(last, at_once) if last and last.is_file() else (0, 0)
     # Forked workers: the others would run the calling script again, which has no __main__ guard.
     loading: dict[str, Any] = {
-        "num_workers": min(task.threads, 8),
+        "num_workers": min(task.threads, MOST_LOADERS),
         "multiprocessing_context": "fork",
         "persistent_workers": True,
         "pin_memory": torch.cuda.is_available(),

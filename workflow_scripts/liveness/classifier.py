@@ -12,10 +12,12 @@ from sklearn.metrics import log_loss, roc_auc_score
 from timm.data.mixup import Mixup, mixup_target
 from timm.optim import create_optimizer_v2
 
-from liveness.augmentation import seed_generators
+from liveness.augmentation import erase, seed_generators
 from liveness.batches import Loaders, Share, this_share
 from liveness.errors import InputError
 from liveness.losses import balanced_weights, make_loss
+from liveness.models import Checkpoint
+from liveness.normalisation import Normalisation
 from liveness.task import Recipe, Task
 
 
@@ -24,7 +26,7 @@ class Classifier(lightning.LightningModule):
 
     def __init__(
         self,
-        network: torch.nn.Module,
+        checkpoint: Checkpoint,
         recipe: Recipe,
         class_weights: tuple[float, float],
         fnames: Sequence[str],
@@ -33,7 +35,8 @@ class Classifier(lightning.LightningModule):
     ):
         super().__init__()
         # channels-last is the layout that CPU and GPU convolutions are fastest in
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = checkpoint.module.to(memory_format=torch.channels_last)
+        self.normalise = Normalisation(checkpoint.mean, checkpoint.std)
         self.recipe = recipe
         self.loss = make_loss(recipe.loss, recipe.focal_gamma, class_weights)
         self.share = share
@@ -64,13 +67,20 @@ class Classifier(lightning.LightningModule):
         # so that drop path and mixup draw the same whether the run was interrupted or not
         seed_generators((self.recipe.seed, self.current_epoch, batch_idx, self.share.rank))
 
+    def on_after_batch_transfer(self, batch: Any, _: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of pixels, labels or positions, and in training keys: what comes before the network."""
+        pixels, targets, *keys = batch
+        images = self.normalise(pixels)
+        for names in keys:
+            erase(images, names, self.recipe.augmentation.erasing)
+        return images, targets
+
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
         images, labels = batch
         if self.mix:
             images, targets = self.mix(images, labels)
         else:
             targets = mixup_target(labels, 2, smoothing=self.recipe.label_smoothing)
-        images = images.contiguous(memory_format=torch.channels_last)
         if self.frozen:
             with torch.no_grad():
                 features = self.network.forward_features(images)  # type: ignore[operator]
@@ -94,7 +104,7 @@ class Classifier(lightning.LightningModule):
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
         images, positions = batch
-        logits = self.network(images.contiguous(memory_format=torch.channels_last))
+        logits = self.network(images)
         self.seen.append((positions, logits.float().softmax(1)[:, 1]))
 
     def on_validation_epoch_end(self) -> None:
@@ -152,7 +162,7 @@ def make_classifier(task: Task, loaders: Loaders) -> Classifier:
         # in place, so that the names of the weights stay
         network.compile()
     weights = balanced_weights(loaders.labels) if recipe.class_weights == "balanced" else (1.0, 1.0)
-    return Classifier(network, recipe, weights, loaders.fnames, task.validation, this_share())
+    return Classifier(task.checkpoint, recipe, weights, loaders.fnames, task.validation, this_share())
 
 
 def lightning_precision(precision: str) -> Any:

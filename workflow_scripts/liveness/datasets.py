@@ -7,14 +7,14 @@ from torch.utils.data import Dataset
 
 from liveness.augmentation import View
 from liveness.frames import FrameStore
-from liveness.models import Normalisation
 from liveness.preprocessing import model_input
 
 
-class TrainingFrames(Dataset[tuple[torch.Tensor, int]]):
+class TrainingFrames(Dataset[tuple[torch.Tensor, int, str]]):
     """Augmented frames of the videos in `labels`, indexed by (epoch, position) as TrainingSampler gives them.
 
-    The label that comes with a frame is that of what the view shows.
+    The label that comes with a frame is that of what the view shows. What is still to be drawn for it is
+    drawn from the text, which unlike numbers is not moved to a GPU.
     """
 
     def __init__(self, store: FrameStore, labels: Mapping[str, int], view: View, seed: int) -> None:
@@ -27,11 +27,11 @@ class TrainingFrames(Dataset[tuple[torch.Tensor, int]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: tuple[int, int]) -> tuple[torch.Tensor, int, str]:
         epoch, position = index
         row = self.rows[position]
         key = (self.seed, epoch, self.store.fnames[row], row)
-        return self.view(self.store.image(row), self.labels[position], key)
+        return *self.view(self.store.image(row), self.labels[position], key), str(key)
 
 
 class ValidationFrames(Dataset[tuple[torch.Tensor, int]]):
@@ -39,24 +39,15 @@ class ValidationFrames(Dataset[tuple[torch.Tensor, int]]):
     each.
     """
 
-    def __init__(
-        self,
-        store: FrameStore,
-        labels: Mapping[str, int],
-        image_size: int,
-        mean: Normalisation,
-        std: Normalisation,
-    ) -> None:
+    def __init__(self, store: FrameStore, labels: Mapping[str, int], image_size: int) -> None:
         self.store = store
         self.rows = [row for row, fname in enumerate(store.fnames) if fname in labels]
         self.fnames = [store.fnames[row] for row in self.rows]
         self.image_size = image_size
-        self.mean = torch.tensor(mean).view(3, 1, 1)
-        self.std = torch.tensor(std).view(3, 1, 1)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, int]:
         pixels = model_input(self.store.image(self.rows[position]), self.image_size)
-        return (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - self.mean) / self.std, position
+        return torch.from_numpy(pixels), position

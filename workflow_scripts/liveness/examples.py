@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from liveness import random_degradation, recapture
-from liveness.augmentation import Augmentation, recaptured, training_view
+from liveness.augmentation import Augmentation, erase, recaptured, training_view
 from liveness.frames import FrameStore
+from liveness.normalisation import Normalisation
 from liveness.pages import Card
 
 # how often the frames are shown as training sees them, and how large
 EPOCHS = 2
 SIDE = 224
+MIDDLE = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,16 @@ def sheet(examples: Sequence[Example], augmentation: Augmentation, seed: int) ->
 
 
 def _epoch(examples: Sequence[Example], augmentation: Augmentation, seed: int, epoch: int) -> Card:
+    view = training_view(augmentation, SIDE)
     # what erasing fills in is drawn around the mean
-    middle = (0.5, 0.5, 0.5)
-    view = training_view(augmentation, SIDE, middle, middle)
+    normalise = Normalisation(MIDDLE, MIDDLE)
     pictures = {}
     for example in examples:
-        pixels, label = view(example.image, example.label, (seed, epoch, example.fname, example.row))
-        image = pixels.permute(1, 2, 0).numpy() * 127.5 + 127.5
+        key = (seed, epoch, example.fname, example.row)
+        pixels, label = view(example.image, example.label, key)
+        images = normalise(pixels[None])
+        erase(images, [str(key)], augmentation.erasing)
+        image = images[0].permute(1, 2, 0).numpy() * 127.5 + 127.5
         caption = example.fname if label == example.label else f"{example.fname}, now a spoof"
         pictures[caption] = image.clip(0, 255).round().astype(np.uint8)
     return Card(f"epoch {epoch}", "as training sees them", pictures)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from liveness.errors import InputError
 
-Normalisation = tuple[float, float, float]
+Channels = tuple[float, float, float]
 PACKAGE = "package:"
 
 
@@ -26,8 +26,8 @@ class Checkpoint:
     module: torch.nn.Module
     architecture: str
     image_size: int
-    mean: Normalisation
-    std: Normalisation
+    mean: Channels
+    std: Channels
 
 
 def create(
@@ -70,7 +70,7 @@ def create(
         torch.nn.init.zeros_(head.bias)
     if isinstance(pretrained, str):
         _load_backbone(module, pretrained)
-    mean, std = (cast(Normalisation, tuple(values)) for values in (config.mean, config.std))
+    mean, std = (cast(Channels, tuple(values)) for values in (config.mean, config.std))
     return Checkpoint(module, architecture, image_size, mean, std)
 
 

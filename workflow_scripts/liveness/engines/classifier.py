@@ -3,8 +3,9 @@
 import copy
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
+
+from liveness.normalisation import Normalisation
 
 LIVE = 1  # index of the live class among the two logits
 
@@ -16,22 +17,15 @@ class PixelClassifier(nn.Module):
     normalisation and softmax stay float32, so that each is rounded only once.
     """
 
-    scale: Tensor
-    offset: Tensor
-
     def __init__(
         self, network: nn.Module, mean: Sequence[float], std: Sequence[float], *, half: bool = False
     ) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).half() if half else network
         self.half_network = half
-        # (x / 255 - mean) / std = x * scale + offset
-        deviation = torch.tensor(std, dtype=torch.float64)
-        self.register_buffer("scale", (1 / (255 * deviation)).float().view(1, 3, 1, 1))
-        self.register_buffer("offset", (-torch.tensor(mean).double() / deviation).float().view(1, 3, 1, 1))
+        self.normalise = Normalisation(mean, std)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # cast first: TensorRT rejects a transpose of uint8
-        images = pixels.float().permute(0, 3, 1, 2) * self.scale + self.offset
+        images = self.normalise(pixels)
         logits = self.network(images.half() if self.half_network else images)
         return logits.float().softmax(1).select(1, LIVE)
