@@ -51,6 +51,11 @@ def test_a_cluster_s_log_may_follow(run_log: Path) -> None:
     assert failures(run_log) == ["submit failed: rows.csv: no rows."]
 
 
+def test_a_log_may_be_stored_elsewhere(run_log: Path) -> None:
+    run_log.write_text(ONE.format(rule="submit", log="logs/submit.log (send to storage)"))
+    assert failures(run_log) == ["submit failed: rows.csv: no rows."]
+
+
 def test_a_job_without_a_sentence_names_its_log(run_log: Path) -> None:
     run_log.write_text(ONE.format(rule="blend", log="logs/blend.log"))
     assert failures(run_log, Path("absent.log")) == ["blend failed: see logs/blend.log"]

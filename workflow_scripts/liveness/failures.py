@@ -16,7 +16,7 @@ def failures(*run_logs: Path) -> list[str]:
     """
     text = "\n".join(log.read_text(encoding="utf-8") for log in run_logs if log.is_file())
     # a cluster's log file may follow the job's own
-    pattern = r"^( *)Error in rule (\w+):.*?^ +log: (.+?)(?:,| \(check)"
+    pattern = r"^( *)Error in rule (\w+):.*?^ +log: (.+?)(?: \(send to storage\))?(?:,| \(check)"
     failed = [
         (bool(indent), name, log, _sentences(log))
         for indent, name, log in dict.fromkeys(re.findall(pattern, text, re.DOTALL | re.MULTILINE))

@@ -39,7 +39,7 @@ def listed(folder: str) -> Iterator[tuple[str, int, int]]:
     key = _key(folder)
 
     def files(place: str, recursive: bool) -> Iterator[Any]:
-        for info in _s3().get_file_info(fs.FileSelector(place, allow_not_found=True, recursive=recursive)):
+        for info in _s3().get_file_info(fs.FileSelector(place, recursive=recursive)):
             if info.type is fs.FileType.File:
                 yield info
             elif not recursive:
@@ -50,6 +50,8 @@ def listed(folder: str) -> Iterator[tuple[str, int, int]]:
             name = info.path.removeprefix(f"{key}/")
             if not any(part.startswith(".") for part in PurePosixPath(name).parts):
                 yield name, info.size, info.mtime_ns
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({error}); {_ADVICE}") from None
 
