@@ -29,6 +29,8 @@ ARRAYS = ["--slurm-array-jobs", "extract,predict,stress"]
 EVERYTHING_AT_ONCE = ["--jobs", "10000", "--max-jobs-per-timespan", "10000/1s"]
 # enough for training to be met in its middle, and more than it ever gets to
 EPOCHS, ENDLESS = 60, 100_000
+# of what takes a few minutes at most
+LIMIT_S = 900
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -42,7 +44,7 @@ class ClusterRun(Run):
     @property
     def command(self) -> list[str]:
         # the profile asks Slurm seldom enough for a cluster with other users
-        asking = ["--slurm-init-seconds-before-status-checks", "1"]
+        asking = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"]
         return [*super().command, "--workflow-profile", str(PROFILE), *asking]
 
     @contextmanager
@@ -50,7 +52,9 @@ class ClusterRun(Run):
         """Snakemake, as it runs; killed at the end, if need be."""
         command = [*self.command, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        with subprocess.Popen(command, text=True, cwd=self.root, **pipes) as process:
+        # what a shell starts in the background ignores Ctrl-C, and with it all that this starts
+        heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        with subprocess.Popen(command, text=True, cwd=self.root, **pipes, **heard) as process:
             try:
                 yield process
             finally:
@@ -58,7 +62,7 @@ class ClusterRun(Run):
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         with self.started(*arguments) as process:
-            output, _ = process.communicate()
+            output, _ = process.communicate(timeout=LIMIT_S)
         assert (process.returncode != 0) == fails, output
         return output
 
@@ -155,7 +159,7 @@ def test_stopped_trainings_go_on(run: ClusterRun) -> None:
         slurm("scontrol", "requeue", preempted)
         # what --signal=TERM@120 of the profile sends
         slurm("scancel", "--signal=TERM", timed_out)
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, output
     assert "Restarts=1" in slurm("scontrol", "show", "job", preempted)
     assert output.count("Trying to restart job") == 1
@@ -188,7 +192,7 @@ def test_cancelling_leaves_nothing_running(run: ClusterRun) -> None:
         until(lambda: run.trains(fold=0) and run.trains(fold=1))
         assert len(queued()) == 2
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode != 0
     assert "Terminating processes on user request" in output
     until(lambda: not queued())
