@@ -28,7 +28,7 @@ def _rank(item: pytest.Item) -> int:
     One worker makes the finished run and goes on with the tests that take longest; another one meanwhile does
     what needs no run, training first: it forks its loaders, which a process with many threads bears badly.
     """
-    first = {"test_report.py": 0, "test_training.py": 1, "test_workflow.py": 1}
+    first = {"test_report.py": 0, "test_training.py": 1, "test_workflow.py": 1, "test_incremental.py": 1}
     needs_run = {"finished", "finished_real"} & set(getattr(item, "fixturenames", []))
     return first.get(item.path.name, 3 if needs_run else 2)
 
@@ -52,7 +52,9 @@ def _one_library_path() -> None:
 
 def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """A folder that the first worker to need it makes, and that all of them then read."""
-    base = factory.getbasetemp().parent if PARALLEL else factory.getbasetemp()
+    # CI names a folder, so that its commands make the same runs once
+    kept = os.environ.get("KEPT_RUNS")
+    base = Path(kept) if kept else factory.getbasetemp().parent if PARALLEL else factory.getbasetemp()
     folder = base / name
     with FileLock(base / f"{name}.lock"):
         if not folder.is_dir():
