@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss
 from clips import write_clip
 from liveness.augmentation import Augmentation
 from liveness.batches import batch_shares, make_loaders
-from liveness.classifier import Classifier, make_classifier
+from liveness.classifier import Classifier
 from liveness.datasets import ValidationFrames
 from liveness.errors import InputError
 from liveness.frames import FrameStore, Sampling, extract
@@ -311,21 +311,6 @@ def test_other_losses_and_mixtures_train_and_repeat(
 def test_mixtures_need_pairs(frames: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="even number of frames"):
         train(frames, tmp_path, replace(PLAIN, mixup=0.2, batch_size=5))
-
-
-def test_depthwise_convolutions_stay_in_float32_on_the_cpu(frames: Path) -> None:
-    """Whatever the rest computes in: their gradients in bfloat16 are slow there."""
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
-    training = task(frames, create("test_convnext", 64))
-    network = make_classifier(training, make_loaders(training)).network
-    kinds: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.register_forward_hook(lambda m, _, out: kinds[m.groups > 1].add(out.dtype))
-    with torch.autocast("cpu", torch.bfloat16):
-        network(torch.zeros(1, 3, 64, 64))
-    assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
 
 
 def test_the_learning_rate_finder_gives_a_rate_and_its_curve(frames: Path, tmp_path: Path) -> None:

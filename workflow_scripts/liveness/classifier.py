@@ -14,6 +14,7 @@ from timm.optim import create_optimizer_v2
 
 from liveness.augmentation import erase, seed_generators
 from liveness.batches import Loaders, Share, this_share
+from liveness.depthwise import speed_up
 from liveness.errors import InputError
 from liveness.losses import balanced_weights, make_loss
 from liveness.models import Checkpoint
@@ -153,25 +154,15 @@ class Classifier(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class _Float32Conv2d(torch.nn.Conv2d):
-    """Outside autocast: oneDNN takes three times as long for the gradient of a depthwise kernel in bfloat16."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(images.float())
-
-
 def make_classifier(task: Task, loaders: Loaders) -> Classifier:
     """The task's network with its options of memory and speed."""
     network, recipe = task.checkpoint.module, task.recipe
     if recipe.gradient_checkpointing:
         network.set_grad_checkpointing(True)  # type: ignore[operator]
     if not torch.cuda.is_available():
-        for module in network.modules():
-            if type(module) is torch.nn.Conv2d and module.groups == module.in_channels > 1:
-                # in place, so that modules and weights keep their names
-                module.__class__ = _Float32Conv2d
+        speed_up(network)
     if recipe.compile:
+        # in place, so that the names of the weights stay
         network.compile()
     weights = balanced_weights(loaders.labels) if recipe.class_weights == "balanced" else (1.0, 1.0)
     return Classifier(task.checkpoint, recipe, weights, loaders.fnames, task.validation, this_share())
