@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from liveness.batches import make_loaders, this_share
 from liveness.callbacks import History, Preemption
 from liveness.classifier import Classifier, lightning_precision, make_classifier
+from liveness.heap import keep_freed_memory
 from liveness.models import Checkpoint
 from liveness.soups import greedy_soup, uniform_soup
 from liveness.task import Task
@@ -41,6 +42,7 @@ def fine_tune(
     epoch, or a soup of several, and one row per epoch (epoch, lr, train_loss, val_loss, val_auc). Raises
     InputError as make_loaders, and where a signal stopped it.
     """
+    keep_freed_memory()
     recipe = task.recipe
     last = state / "last.ckpt"
     loaders = make_loaders(task, last)

@@ -1,0 +1,30 @@
+"""What is freed stays with the process."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import numpy as np
+from liveness.heap import keep_freed_memory
+if sys.argv[1:]:
+    keep_freed_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(64 << 17)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc has the setting")
+def test_memory_that_is_used_again_costs_no_new_pages() -> None:
+    plain, kept = (
+        int(subprocess.run([sys.executable, "-c", PROGRAM, *words], check=True, capture_output=True).stdout)
+        for words in ([], ["keep"])
+    )
+    assert kept < plain / 10
