@@ -135,7 +135,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(("labels", "folds", "duplicates"), FOLDED),
     **dict.fromkeys(("augmentation", "random_degradation", "recapture", "datasets", "models"), TRAINED),
     **dict.fromkeys(("training", "fitting", "task", "batches", "classifier", "callbacks"), TRAINED),
-    **dict.fromkeys(("learning_rate", "losses", "soups"), TRAINED),
+    **dict.fromkeys(("learning_rate", "losses", "soups", "normalisation", "depthwise", "heap"), TRAINED),
     **{f"engines/{name}": EXPORTED for name in ("classifier", "engine", "graph", "reference")},
     **{f"engines/{name}": COMPILED for name in ("backends", "cuda", "compiling", "metadata", "mixed_onnx")},
     **{f"engines/{name}": COMPILED for name in ("mixing", "opening", "parity")},
