@@ -2,7 +2,7 @@
 
 Re-capture and degradations change the stored frame; timm's transform then makes pixels for the network of it.
 That is done by loading processes, which decode the frame anyway. What timm does to normalised images is done
-to whole batches where the network is: pixels are a quarter of the bytes to hand over, and a GPU is faster.
+to whole batches where the network is: pixels are a quarter of the bytes to hand over.
 """
 
 import hashlib
