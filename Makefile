@@ -95,7 +95,7 @@ format: .venv/installed  ## format Python and Snakemake files
 docs: .venv/installed  ## write what the documentation shows of the code: the README's picture, docs/reruns.md
 	PYTHONPATH=tests:workflow_scripts $(BIN)/python tests/documentation.py
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/installed  ## compile the locks from pyproject.toml (and the conda files from both)
 	$(COMPILE) --extra rtx --extra int8 --extra faces --extra dev pyproject.toml -o requirements.txt
 	$(COMPILE) --group slurm --constraints requirements.txt -o requirements-slurm.txt

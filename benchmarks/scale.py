@@ -2,8 +2,8 @@
 
 A dry run plans the scoring of videos by supplied weights in 2,000 shards, in three states: fresh, complete,
 and with a video added since; the slowest counts. Its videos need not exist. Those of the manifest rule do:
-links to one clip, 10,000 of them new, or a million known and 1,000 of them new. Takes some ten minutes on two
-cores; ends with lines `name value`.
+links to one clip, 10,000 of them new, or a million known and 1,000 of them new. Takes some fifteen minutes
+on two cores; ends with lines `name value`.
 """
 
 import argparse

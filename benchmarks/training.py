@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/training.py
 
 convnext_tiny at 224, batches of 16, frames of encoded clips. Runs take turns, each in a process of its own;
-figures are medians of 5. Takes some eight minutes on two cores; ends with lines `name value`.
+figures are medians of 5. Takes some ten minutes on two cores; ends with lines `name value`.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from liveness.depthwise import LargeDepthwise, speed_up
+from liveness.depthwise import LargeDepthwise, speed_up_depthwise
 
 
 def gradients(convolution: nn.Conv2d, images: torch.Tensor) -> list[torch.Tensor]:
@@ -27,7 +27,7 @@ def test_gradients_are_those_of_autograd(
     torch.manual_seed(0)
     plain = nn.Conv2d(6, 6, kernel, padding=padding, groups=6, bias=bias)
     fast = copy.deepcopy(plain)
-    speed_up(nn.Sequential(fast))
+    speed_up_depthwise(nn.Sequential(fast))
     assert type(fast) is LargeDepthwise
     images = torch.randn(3, 6, 12, 9).contiguous(memory_format=layout)
     for own, expected in zip(gradients(fast, images), gradients(plain, images), strict=True):
@@ -36,7 +36,7 @@ def test_gradients_are_those_of_autograd(
 
 def test_frozen_parameters_get_no_gradient() -> None:
     network = nn.Sequential(nn.Conv2d(4, 4, 5, groups=4).requires_grad_(False))
-    speed_up(network)
+    speed_up_depthwise(network)
     images = torch.randn(2, 4, 8, 8, requires_grad=True)
     network(images).sum().backward()
     assert images.grad is not None
@@ -57,7 +57,7 @@ def test_frozen_parameters_get_no_gradient() -> None:
     ids=["small", "stride", "dilation", "groups", "more", "same", "reflect"],
 )
 def test_others_are_left_alone(module: nn.Conv2d) -> None:
-    speed_up(nn.Sequential(module))
+    speed_up_depthwise(nn.Sequential(module))
     assert type(module) is nn.Conv2d
 
 
@@ -66,7 +66,7 @@ def test_a_network_keeps_its_names_and_gives_the_same() -> None:
     network = timm.create_model("test_convnext", num_classes=2).eval()
     images = torch.randn(2, 3, 64, 64)
     before, names = network(images), list(network.state_dict())
-    speed_up(network)
+    speed_up_depthwise(network)
     assert any(isinstance(module, LargeDepthwise) for module in network.modules())
     assert list(network.state_dict()) == names
     torch.testing.assert_close(network(images), before, rtol=1e-5, atol=1e-5)
@@ -75,6 +75,6 @@ def test_a_network_keeps_its_names_and_gives_the_same() -> None:
 
 def test_under_autocast_they_stay_in_float32() -> None:
     convolution = nn.Conv2d(4, 4, 7, padding=3, groups=4)
-    speed_up(nn.Sequential(convolution))
+    speed_up_depthwise(nn.Sequential(convolution))
     with torch.autocast("cpu", torch.bfloat16):
         assert convolution(torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16)).dtype == torch.float32

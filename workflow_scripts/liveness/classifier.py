@@ -14,7 +14,7 @@ from timm.optim import create_optimizer_v2
 
 from liveness.augmentation import erase, seed_generators
 from liveness.batches import Loaders, Share, this_share
-from liveness.depthwise import speed_up
+from liveness.depthwise import speed_up_depthwise
 from liveness.errors import InputError
 from liveness.losses import balanced_weights, make_loss
 from liveness.models import Checkpoint
@@ -160,7 +160,7 @@ def make_classifier(task: Task, loaders: Loaders) -> Classifier:
     if recipe.gradient_checkpointing:
         network.set_grad_checkpointing(True)  # type: ignore[operator]
     if not torch.cuda.is_available():
-        speed_up(network)
+        speed_up_depthwise(network)
     if recipe.compile:
         # in place, so that the names of the weights stay
         network.compile()

@@ -59,7 +59,7 @@ class _Correlation(torch.autograd.Function):
         return of_images, of_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None
 
 
-def speed_up(network: nn.Module) -> None:
+def speed_up_depthwise(network: nn.Module) -> None:
     """Make large depthwise convolutions of the network LargeDepthwise, in place: names and weights stay."""
     for module in network.modules():
         if (

@@ -9,8 +9,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 def keep_freed_memory() -> None:
     """Have this process keep what it frees for what it allocates next, where the C library is glibc.
 
-    It would return large blocks to the system and get them back as fresh pages, in every step: a sixth of the
-    time that a step takes on a CPU.
+    It would return large blocks to the system and get them back as fresh pages, in every training step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

@@ -89,7 +89,7 @@ def make_trainer(task: Task, steps: int, **options: Any) -> lightning.Trainer:
     recipe = task.recipe
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     torch.set_num_threads(task.threads)
-    # else `deterministic` below also fills all new memory with NaN: a tenth of a step on CPUs
+    # else `deterministic` below also fills all new memory with NaN, in every step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     share, local = this_share(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return lightning.Trainer(

@@ -137,7 +137,7 @@ def _candidates(library: Backend, backend: str, precision: str) -> tuple[str, ..
 class _Workshop:
     """A folder in which engines of one precision are built and tried out."""
 
-    library: Backend
+    backend: Backend
     folder: Path
     precision: str
     sources: Mapping[str, Path]
@@ -148,11 +148,11 @@ class _Workshop:
     def build(self, source: Path, name: str) -> Path:
         """Build an engine called `name`; return its stem."""
         image_size = self.reference.frames.shape[1]
-        self.library.build(source, self.folder / name, image_size=image_size, max_batch=self.max_batch)
+        self.backend.build(source, self.folder / name, image_size=image_size, max_batch=self.max_batch)
         return self.folder / name
 
     def open(self, stem: Path, precision: str | None = None) -> Engine:
-        return self.library.open(
+        return self.backend.open(
             stem,
             precision=precision or self.precision,
             image_size=self.reference.frames.shape[1],
@@ -161,14 +161,14 @@ class _Workshop:
         )
 
     def layers(self) -> list[str]:
-        return cast(MixingBackend, self.library).layers(self.sources)
+        return cast(MixingBackend, self.backend).layers(self.sources)
 
     def mix(self, float32: Sequence[str]) -> Path:
-        return cast(MixingBackend, self.library).mix(self.sources, self.folder / "mixed", float32)
+        return cast(MixingBackend, self.backend).mix(self.sources, self.folder / "mixed", float32)
 
     def quantize(self) -> Path:
-        library = cast(QuantizingBackend, self.library)
-        return library.quantize(self.sources["fp32"], self.folder / "quantized", self.reference.frames)
+        backend = cast(QuantizingBackend, self.backend)
+        return backend.quantize(self.sources["fp32"], self.folder / "quantized", self.reference.frames)
 
     def score_mixed(self, float32: Sequence[str], frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self.open(self.build(self.mix(float32), "trial")) as engine:
@@ -189,7 +189,7 @@ def _source(
         # torch has no ONNX: its one source is the checkpoint
         (needed,) = onnx_precisions(backend, workshop.precision) or ("fp32",)
         return workshop.sources[needed], []
-    if workshop.library.target == AHEAD_OF_TIME:
+    if workshop.backend.target == AHEAD_OF_TIME:
         raise InputError(
             "engine.precision is 'mixed', whose layers are chosen by running engines, and there is no GPU; "
             "compile where there is one, or set fp16 or fp32"

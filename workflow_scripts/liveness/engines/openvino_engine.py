@@ -147,8 +147,8 @@ class OpenVinoBackend:
 class OpenVinoEngine(Engine):
     """Cuts a batch into as many parts as the library computes at once.
 
-    Full batches, the first of which is slow, go to a second model whose shape is fixed: the library then
-    computes networks with layer norms an eighth faster, others as fast.
+    Full batches, the first of which is slow, go to a second model whose shape is fixed, which the library
+    computes faster; the price is a second copy of the weights.
     """
 
     def __init__(
