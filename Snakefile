@@ -43,13 +43,13 @@ rule all:
 rule manifests:
     """Which videos there are, probed; which cannot be read, and why."""
     input:
-        expand(MANIFEST, split=SPLITS, shard=SHARDS),
+        expand(MANIFESTS, split=SPLITS),
 
 
 rule frames:
     """Stored frames of the training videos."""
     input:
-        expand(FRAMES, split=PARITY_SPLIT, shard=PARITY_SHARDS),
+        each_shard(FRAMES, PARITY_SHARDS, split=PARITY_SPLIT),
 
 
 rule models:
@@ -61,13 +61,13 @@ rule models:
 rule engines:
     """Compiled engines that passed the parity gate."""
     input:
-        all_engines(*engine_suffixes(BACKEND)),
+        all_engines(),
 
 
 rule scores:
     """Scores of every frame, of test videos and of held-out ones."""
     input:
-        expand(SCORES, split=SPLITS, shard=SHARDS),
+        each_shard(SCORES, split=SPLITS),
 
 
 rule submission:

@@ -30,7 +30,7 @@ from liveness.video import probe, read_frames
 
 def held_out(run: Path) -> tuple[pd.Series, pd.Series]:
     """Labels and mean scores of the training videos, by file name."""
-    shards = sorted(run.glob("results/scores/train/*.parquet"))
+    shards = sorted(run.glob("results/scores/train/*/scores.parquet"))
     scores = model_scores(read_video_scores(shards, "mean")).mean(axis=1)
     return read_folds(run / "results/folds/folds.csv")["liveness_score"].loc[scores.index], scores
 

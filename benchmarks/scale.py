@@ -1,9 +1,10 @@
 """What a million videos cost before the first is scored: dry runs, and the rule that lists them.
 
 A dry run plans the scoring of videos by supplied weights in 2,000 shards, in three states: fresh, complete,
-and with a video added since; the slowest counts. Its videos need not exist. Those of the manifest rule do:
-links to one clip, 10,000 of them new, or a million known and 1,000 of them new. Takes some fifteen minutes
-on two cores; ends with lines `name value`.
+and with a video added since; the slowest counts. Its videos need not exist. The limit beside it is the least
+that Snakemake can do: as many jobs of one rule with one input and one output, no checkpoint, no params.
+The videos of the manifest rule exist: links to one clip, 10,000 of them new, or a million known and 1,000 of
+them new. Takes some fifteen minutes on two cores; ends with lines `name value`.
 """
 
 import argparse
@@ -35,8 +36,18 @@ from liveness.video import probe
 
 SHARDS = 2_000
 VIDEOS = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+# what Snakemake sleeps for each job that it touches, and for none that it runs
+TOUCH_SLEEPS_S = 0.1
 # file systems allow a file some 65,000 names
 LINKS = 50_000
+LEAST = f"""
+rule all:
+    input: expand("{{number}}.out", number=range({SHARDS}))
+rule least:
+    input: "one.in"
+    output: "{{number}}.out"
+    script: "least.py"
+"""
 MANIFEST = """
 import sys
 from pathlib import Path
@@ -75,6 +86,14 @@ def snakemake(folder: Path, *arguments: str) -> Cost:
     )
 
 
+def least(folder: Path) -> Cost:
+    """Planning as many jobs as there are shards, each as plain as can be."""
+    (folder / "Snakefile").write_text(LEAST, encoding="utf-8")
+    for name in ("one.in", "least.py"):
+        (folder / name).touch()
+    return run([sys.executable, "-m", "snakemake", "--cores", "2", "-n"], folder)
+
+
 def write_manifests(folder: Path, videos: int, when: float) -> None:
     """Shards of a manifest, as the rule would have written them at that time."""
     shards: list[list[str]] = [[] for _ in range(SHARDS)]
@@ -82,7 +101,7 @@ def write_manifests(folder: Path, videos: int, when: float) -> None:
         fname = f"{number // 1000}/{number}.mp4"
         shards[shard_of(fname, SHARDS)].append(fname)
     for shard, names in enumerate(shards):
-        path = folder / f"results/manifest/{shard}.test.csv"
+        path = folder / f"results/manifest/test/{shard}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -118,7 +137,11 @@ def dry_runs(folder: Path) -> dict[str, float]:
     for output in outputs[1:]:
         path = folder / output
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        # folders have no suffix
+        if path.suffix:
+            path.touch()
+        else:
+            path.mkdir()
     before = (folder / "weights.safetensors").stat().st_mtime
     for name, videos in VIDEOS.items():
         write_manifests(folder, videos, before)
@@ -138,7 +161,10 @@ def dry_runs(folder: Path) -> dict[str, float]:
         worst[name] = max(states.values())
         figures[f"scale.dryrun_{name}_s"] = worst[name].seconds
         figures[f"scale.dryrun_{name}_mb"] = max(cost.mb for cost in states.values())
-    figures["scale.job_ms"] = 1e3 * (touched.seconds - fresh.seconds) / jobs
+    figures["scale.job_ms"] = 1e3 * ((touched.seconds - fresh.seconds) / jobs - TOUCH_SLEEPS_S)
+    (folder / "least").mkdir()
+    figures["scale.dryrun_least_s"] = least(folder / "least").seconds
+    figures["scale.dryrun_ratio_to_least"] = worst["1m"].seconds / figures["scale.dryrun_least_s"]
     figures["scale.growth_100k_to_1m"] = worst["1m"].seconds / worst["100k"].seconds
     return figures
 

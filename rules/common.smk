@@ -7,20 +7,14 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from liveness import leases, sources
 from liveness.configuration import complete
-from liveness.engines.backends import (
-    ENGINE_SUFFIXES,
-    METADATA_SUFFIX,
-    PARITY_SUFFIX,
-    engine_suffixes,
-    onnx_precisions,
-)
+from liveness.engines.backends import metadata_in, onnx_precisions
 from liveness.errors import InputError
 from liveness.failures import failures
 from liveness.objects import is_remote, listed, local as local_copy
@@ -94,11 +88,10 @@ AGGREGATE = [config["inference"][key] for key in ("aggregate", "top_k")]
 if AGGREGATE[0] != "top_k":
     del AGGREGATE[1]
 
-# the shard first: Snakemake looks rules up by what stands before the first wildcard, and all would begin alike
-MANIFEST = "results/manifest/{shard}.{split}.csv"
+MANIFESTS = "results/manifest/{split}"
+MANIFEST = "results/manifest/{split}/{shard}.csv"
 FRAMES = "results/frames/{split}/{shard}.arrow"
 FOLDS = "results/folds/folds.csv"
-SCORED_VIDEOS = "results/scores/{split}/{shard}.videos.csv"
 LEAKAGE = "results/folds/leakage.json"
 WEIGHTS = "results/weights/{model}/{fold}.safetensors"
 HISTORY = "results/history/{model}/{fold}.csv"
@@ -111,9 +104,8 @@ REFERENCE = "results/exported/{model}/{fold}.reference.npz"
 # engines run on the kind of GPU that they were built on, so each kind has a folder
 ENGINES = "-".join(filter(None, [BACKEND, config["engine"]["target"]]))
 ENGINE = f"results/engines/{ENGINES}/{{model}}/{{fold}}"
-SCORES = "results/scores/{split}/{shard}.parquet"
+SCORES = "results/scores/{split}/{shard}"
 STRESSED = "results/stress/{degradation}/{shard}.parquet"
-STAGES = "results/scores/{split}/{shard}.stages.csv"
 PARITY = "results/parity.csv"
 DESCRIPTION = "results/data.md"
 CARD = "results/scorer.json"
@@ -165,7 +157,7 @@ def labels_digest(wildcards):
                 repr([(column, row[column]) for column in used if column in row])
                 for row in csv.DictReader(file)
             )
-    except (IsADirectoryError, csv.Error):
+    except (FileNotFoundError, IsADirectoryError, csv.Error):
         return None
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
@@ -196,24 +188,11 @@ def cores_for(name, jobs, without_gpu=64):
     return threads
 
 
-ANSWERS = {}
-
-
-def manifests_of(split):
-    """The checkpoint's files of a split, all shards'; raises Snakemake's exception where it has yet to run.
-
-    Each of a thousand jobs asks, and Snakemake would name a thousand files for each: minutes. What it answered
-    stands until another checkpoint is done.
+def each_shard(pattern, shards=SHARDS, **wildcards):
+    """An input function: the pattern's file of every shard. A function, since each of thousands of jobs parses all
+    rules, and needs the files of one.
     """
-    key = split, len(checkpoints.created_output)
-    if key not in ANSWERS:
-        try:
-            ANSWERS[key] = checkpoints.manifest.get(split=split).output
-        except IncompleteCheckpointException as error:
-            ANSWERS[key] = error
-    if isinstance(ANSWERS[key], Exception):
-        raise ANSWERS[key].with_traceback(None)
-    return ANSWERS[key]
+    return lambda _: expand(pattern, shard=shards, **wildcards)
 
 
 def folder_of_videos(wildcards):
@@ -225,17 +204,32 @@ def training_labels(wildcards):
     return stored(DATA["train"]["labels"])
 
 
+def manifests_of(split, shards=SHARDS):
+    """An input function: the manifests of shards, once the checkpoint has made their folder. Local copies stay, since
+    Snakemake would remove them before it takes the checksums that spare a rerun.
+    """
+
+    def manifests(wildcards):
+        checkpoints.manifest.get(split=split)
+        return [
+            stored(path, keep_local=True) for path in expand(MANIFEST, split=split, shard=shards)
+        ]
+
+    return manifests
+
+
 def shard_manifest(wildcards):
-    """The shard's manifest, through the checkpoint."""
-    return manifests_of(wildcards.split)[int(wildcards.shard)]
+    """The shard's manifest, once there is also that of what engines are made from."""
+    after_manifest(PARITY_SPLIT)(wildcards)
+    # damaged are training videos, without a wildcard for that
+    (manifest,) = manifests_of(wildcards.get("split", "train"), [wildcards.shard])(wildcards)
+    return manifest
 
 
 def frames_params(*without):
-    """A params function: what decides on frames, which the decoder's hardware does not, nor the margin of a crop
-    that is not made.
-    """
+    """What decides on frames, which the decoder's hardware does not, nor the margin of a crop that is not made."""
     unused = ["face_margin"] * (config["frames"]["crop"] == "none")
-    return lambda wildcards: {
+    return {
         key: value
         for key, value in config["frames"].items()
         if key not in ("nvdec", *without, *unused)
@@ -248,7 +242,7 @@ def after_manifest(split):
     """
 
     def wait(wildcards):
-        manifests_of(split)
+        checkpoints.manifest.get(split=split)
         return []
 
     return wait
@@ -270,6 +264,13 @@ def folds_that_trained(wildcards):
     return [] if int(wildcards.fold) in outside or "train" not in DATA else [FOLDS]
 
 
+def exported(wildcards):
+    """What the engine is built from. A function: where a rule's last one waits for the checkpoint, Snakemake (9.27)
+    makes the job twice, and stumbles over the first where the job is in a group.
+    """
+    return expand(SOURCES, **wildcards)
+
+
 def parity_limits():
     """What the parity gate lets pass of the configured precision."""
     parity = config["engine"]["parity"]
@@ -282,14 +283,12 @@ def parity_limits():
 
 
 def training_params(*without):
-    """A params function: what decides on weights, which memory and speed do not, nor what only another loss or soup
-    would read.
-    """
+    """What decides on weights, which memory and speed do not, nor what only another loss or soup would read."""
     hardware = ("device_batch_size", "gradient_checkpointing", "compile")
     training = config["training"]
     unused = ["focal_gamma"] * (training["loss"] != "focal")
     unused += ["soup_epochs"] * (training["soup"] == "none")
-    return lambda wildcards: {
+    return {
         key: value for key, value in training.items() if key not in (*hardware, *unused, *without)
     }
 
@@ -313,13 +312,9 @@ def all_weights():
     return [checkpoint_of(*member) for member in all_members()]
 
 
-def all_engines(*suffixes):
-    """The files of all engines that score: those with the given suffixes, one member after the other."""
-    return [
-        ENGINE.format(model=name, fold=fold) + suffix
-        for name, fold in all_members()
-        for suffix in suffixes
-    ]
+def all_engines():
+    """The folders of all engines that score."""
+    return [ENGINE.format(model=name, fold=fold) for name, fold in all_members()]
 
 
 def trained_folds(wildcards):
@@ -367,11 +362,11 @@ def scorer_card(wildcards):
             {
                 "model": name,
                 "fold": fold,
-                "metadata": beside_card(ENGINE.format(model=name, fold=fold) + METADATA_SUFFIX),
+                "metadata": beside_card(metadata_in(ENGINE.format(model=name, fold=fold))),
             }
             for name, fold in all_members()
         ],
-        "sampling": frames_params("quality")(wildcards) | {"first": config["inference"]["frames"]},
+        "sampling": frames_params("quality") | {"first": config["inference"]["frames"]},
         "ensemble": config["ensemble"],
         "fitted_blend": beside_card(BLEND) if fitted else None,
         "aggregate": AGGREGATE,
@@ -388,7 +383,7 @@ def folder_to_score(wildcards):
 def state_of_engines(wildcards):
     """Digest of what is known of the engines that are there, and of a fitted blend: no inputs either."""
     paths = [
-        *all_engines(METADATA_SUFFIX),
+        *map(metadata_in, all_engines()),
         *([BLEND] if Recipe(**config["ensemble"]).fitted else []),
     ]
     state = [Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths]

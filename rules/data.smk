@@ -50,7 +50,8 @@ checkpoint manifest:
     input:
         videos=folder_of_videos,
     output:
-        expand(MANIFEST, shard=SHARDS, allow_missing=True),
+        # a folder, since among thousands of files Snakemake would search for each of them
+        directory(MANIFESTS),
     log:
         "results/logs/manifest/{split}.log",
     benchmark:
@@ -58,6 +59,7 @@ checkpoint manifest:
     conda:
         "../envs/data.yaml"
     params:
+        shards=len(SHARDS),
         code=source_digest("manifest.py"),
     script:
         "../workflow_scripts/manifest.py"
@@ -66,9 +68,8 @@ checkpoint manifest:
 rule folds:
     """Folds that no person and no near-duplicate straddles."""
     input:
-        after_manifest("train"),
-        manifests=expand(MANIFEST, split="train", shard=SHARDS),
-        frames=expand(FRAMES, split="train", shard=SHARDS),
+        manifests=manifests_of("train"),
+        frames=each_shard(FRAMES, split="train"),
         # what counts in them is among the params
         labels=lambda wildcards: ancient(training_labels(wildcards)),
     output:

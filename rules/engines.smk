@@ -5,7 +5,7 @@ rule export:
     input:
         after_manifest(PARITY_SPLIT),
         weights=weights_of,
-        frames=expand(FRAMES, split=PARITY_SPLIT, shard=PARITY_SHARDS),
+        frames=each_shard(FRAMES, PARITY_SHARDS, split=PARITY_SPLIT),
         folds=folds_that_trained,
     output:
         sources=SOURCES,
@@ -30,10 +30,10 @@ rule export:
 rule compile:
     input:
         after_manifest(PARITY_SPLIT),
-        sources=SOURCES,
+        sources=exported,
         reference=REFERENCE,
     output:
-        multiext(ENGINE, *engine_suffixes(BACKEND)),
+        directory(ENGINE),
     log:
         f"results/logs/compile/{ENGINES}/{{model}}/{{fold}}.log",
     benchmark:
@@ -58,7 +58,7 @@ rule parity_report:
     """What the parity gate found on every engine."""
     input:
         after_manifest(PARITY_SPLIT),
-        metadata=all_engines(METADATA_SUFFIX),
+        engines=all_engines(),
     output:
         report(
             PARITY,

@@ -4,7 +4,7 @@
 rule blend:
     input:
         after_manifest("train"),
-        scores=expand(SCORES, split="train", shard=SHARDS),
+        scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
     output:
         blend=BLEND,
@@ -28,7 +28,7 @@ rule blend:
 rule evaluate:
     input:
         after_manifest("train"),
-        scores=expand(SCORES, split="train", shard=SHARDS),
+        scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
         blend=BLEND,
         held_out=HELD_OUT,
@@ -66,10 +66,8 @@ rule evaluate:
 # predict once more, on damaged videos; a rule of its own, so that what it does to them changes no plain score.
 rule stress:
     input:
-        after_manifest("train"),
-        manifest=lambda wildcards: manifests_of("train")[int(wildcards.shard)],
-        metadata=all_engines(METADATA_SUFFIX),
-        engines=all_engines(PARITY_SUFFIX, *ENGINE_SUFFIXES[BACKEND]),
+        manifest=shard_manifest,
+        engines=all_engines(),
         folds=FOLDS,
     output:
         STRESSED,
@@ -98,8 +96,8 @@ rule forecast:
     """Held-out rates of damaged videos, attack types and folds: will the figures hold?"""
     input:
         after_manifest("train"),
-        scores=expand(SCORES, split="train", shard=SHARDS),
-        degraded=expand(STRESSED, degradation=config["evaluation"]["degradations"], shard=SHARDS),
+        scores=each_shard(SCORES, split="train"),
+        degraded=each_shard(STRESSED, degradation=config["evaluation"]["degradations"]),
         folds=FOLDS,
         labels=training_labels,
     output:
@@ -129,7 +127,7 @@ rule doubt:
         held_out=HELD_OUT,
         folds=FOLDS,
         labels=training_labels,
-        frames=expand(FRAMES, split="train", shard=SHARDS),
+        frames=each_shard(FRAMES, split="train"),
     output:
         table="results/doubts.csv",
         sheet=report(
@@ -153,8 +151,7 @@ rule doubt:
 rule describe:
     """results/data.md: balance, formats, near-duplicates, unreadable files."""
     input:
-        after_manifest("train"),
-        manifests=expand(MANIFEST, split="train", shard=SHARDS),
+        manifests=manifests_of("train"),
         folds=FOLDS,
         leakage=LEAKAGE,
         labels=training_labels,

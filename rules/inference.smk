@@ -4,15 +4,11 @@
 # One scoring path: test shards by all engines, training shards by the engines of the folds that held a video out.
 rule predict:
     input:
-        after_manifest(PARITY_SPLIT),
         manifest=shard_manifest,
-        metadata=all_engines(METADATA_SUFFIX),
-        engines=all_engines(PARITY_SUFFIX, *ENGINE_SUFFIXES[BACKEND]),
+        engines=all_engines(),
         folds=folds_of_training_videos,
     output:
-        scores=SCORES,
-        videos=SCORED_VIDEOS,
-        stages=STAGES,
+        directory(SCORES),
     log:
         "results/logs/predict/{split}/{shard}.log",
     benchmark:
@@ -39,9 +35,7 @@ rule submit:
     input:
         after_manifest("test"),
         after_manifest(PARITY_SPLIT),
-        manifests=expand(MANIFEST, split="test", shard=SHARDS),
-        scores=expand(SCORES, split="test", shard=SHARDS),
-        videos=expand(SCORED_VIDEOS, split="test", shard=SHARDS),
+        scores=each_shard(SCORES, split="test"),
         blend=[BLEND] if Recipe(**config["ensemble"]).fitted else [],
         rows=[stored(DATA["test"][key]) for key in ("sample_submission",) if key in DATA["test"]],
     output:

@@ -4,7 +4,7 @@
 rule plot:
     input:
         after_manifest("train"),
-        scores=expand(SCORES, split="train", shard=SHARDS),
+        scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
         held_out=HELD_OUT,
         metrics=METRICS,
@@ -129,7 +129,7 @@ rule show_augmentation:
     """Training frames, and what augmentation makes of them."""
     input:
         after_manifest("train"),
-        frames=expand(FRAMES, split="train", shard=SHARDS),
+        frames=each_shard(FRAMES, split="train"),
         folds=FOLDS,
     output:
         report(
@@ -155,7 +155,7 @@ rule show_augmentation:
 rule plot_throughput:
     input:
         [after_manifest(split) for split in SPLITS],
-        **{split: expand(STAGES, split=split, shard=SHARDS) for split in SPLITS},
+        **{split: each_shard(SCORES, split=split) for split in SPLITS},
     output:
         figure=report(
             "results/report/throughput.svg",
@@ -183,9 +183,8 @@ rule plot_throughput:
 
 rule present:
     input:
-        after_manifest("train"),
-        manifests=expand(MANIFEST, split="train", shard=SHARDS),
-        scores=expand(SCORES, split="train", shard=SHARDS),
+        manifests=manifests_of("train"),
+        scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
         leakage=LEAKAGE,
         held_out=HELD_OUT,
@@ -263,8 +262,8 @@ rule review:
     """The held-out videos that were judged worst, with what each model saw in them."""
     input:
         after_manifest("train"),
-        scores=expand(SCORES, split="train", shard=SHARDS),
-        frames=expand(FRAMES, split="train", shard=SHARDS),
+        scores=each_shard(SCORES, split="train"),
+        frames=each_shard(FRAMES, split="train"),
         weights=all_weights(),
         folds=FOLDS,
         held_out=HELD_OUT,

@@ -32,7 +32,7 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"data.test.videos": "moved/test"}, {"manifest", "predict", "submit"}),
     ({"data.test.sample_submission": "moved/sample.csv"}, {"submit"}),
     # changes no score: the next rerun for another reason is cut anew
-    ({"shards": 3}, NOTHING),
+    ({"shards": 3}, LISTED),
     ({"seed": 7}, FOLDED),
     ({"frames.count": 2}, EXTRACTED | CARD),
     ({"frames.window": [0.0, 0.6]}, EXTRACTED | CARD),
@@ -142,7 +142,7 @@ MODULES: dict[str, set[str]] = {
     **{f"engines/{name}_engine": COMPILED for name in ("openvino", "tensorrt", "torch")},
     "metrics": COMPILED,
     **{f"engines/{name}": SCORED for name in ("loading", "ensemble", "cuda_ensemble", "resize_kernel")},
-    **dict.fromkeys(("decoding", "pipeline", "throughput", "shard"), SCORED),
+    **dict.fromkeys(("decoding", "pipeline", "throughput", "shard", "shard_files"), SCORED),
     **dict.fromkeys(("scores", "recipe", "combination", "calibration", "blend"), EVALUATED),
     "submission": {"submit"},
     **{name: {"evaluate"} for name in ("bootstrap", "evaluation", "summary")},

@@ -80,9 +80,9 @@ def test_a_run_is_read_from_its_folder(tmp_path: Path) -> None:
 def test_speed_is_that_of_the_jobs_that_scored_test_videos(tmp_path: Path) -> None:
     assert videos_per_second(tmp_path) is None
     (tmp_path / "benchmarks/predict/test").mkdir(parents=True)
-    (tmp_path / "scores/test").mkdir(parents=True)
     for shard, (seconds, videos) in enumerate([(2.0, 3), (3.0, 7)]):
         (tmp_path / f"benchmarks/predict/test/{shard}.tsv").write_text(f"s\th:m:s\n{seconds}\t0:00:02\n")
         frames = pd.DataFrame({"fname": [str(video) for video in range(videos) for _ in range(4)]})
-        frames.to_parquet(tmp_path / f"scores/test/{shard}.parquet")
+        (tmp_path / f"scores/test/{shard}").mkdir(parents=True)
+        frames.to_parquet(tmp_path / f"scores/test/{shard}/scores.parquet")
     assert videos_per_second(tmp_path) == 2.0

@@ -241,10 +241,10 @@ def test_a_dataset_is_fetched_once_and_then_stays(server: Server, dataset: Path,
     data = {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "data/videos"}}
     config = tiny_config(data=data, fetch={"test": entry, "weights": weights})
     run = Run(tmp_path, config)
-    targets = ["results/manifest/0.test.csv", "weights/net.pth"]
+    targets = ["results/manifest/test", "weights/net.pth"]
     assert run.executed(*targets) == {"fetch_test": 1, "fetch_weights": 1, "manifest": 1}
     assert (tmp_path / "weights/net.pth").read_bytes() == CONTENT
-    manifests = [path.read_text() for path in sorted(tmp_path.glob("results/manifest/*.test.csv"))]
+    manifests = [path.read_text() for path in sorted(tmp_path.glob("results/manifest/test/*.csv"))]
     assert sum(text.count("\n") - 1 for text in manifests) == len(TEST_NAMES)
     assert not list(tmp_path.glob("results/fetched/*"))
 

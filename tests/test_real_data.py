@@ -37,7 +37,7 @@ def test_awkward_files_go_through_manifest_and_prediction(finished: Run, tmp_pat
     (run.folder / "test").touch()
     run.configure(tiny_config(inference={"max_unreadable": 0.2}))
     assert run.executed() == {"manifest": 1, "predict": 2, "submit": 1}
-    manifest = read_manifest(sorted(run.folder.glob("results/manifest/*.test.csv"))).set_index("fname")
+    manifest = read_manifest(sorted(run.folder.glob("results/manifest/test/*.csv"))).set_index("fname")
     assert manifest.index[~manifest["readable"]].tolist() == ["no_video_stream.mp4"]
     unreadable = pd.read_csv(run.folder / "results/unreadable.csv")
     assert unreadable["fname"].tolist() == ["no_video_stream.mp4"]

@@ -37,7 +37,7 @@ def test_every_row_of_the_submission_has_its_time(finished: Run) -> None:
 
 
 def test_every_shard_says_where_its_time_went(finished: Run) -> None:
-    stages = pd.read_csv(finished.folder / "results/scores/test/0.stages.csv").set_index("stage")
+    stages = pd.read_csv(finished.folder / "results/scores/test/0/stages.csv").set_index("stage")
     assert stages.index.tolist() == ["decode", "preprocess", "compute", "idle", "all"]
     assert stages["seconds"].drop(["idle", "preprocess"]).gt(0).all()
     log = (finished.folder / "results/logs/predict/test/0.log").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def test_scoring_on_demand_says_what_it_lacks(copied: Run) -> None:
     shutil.rmtree(copied.folder / "results/engines/openvino/vit")
     output = copied.snakemake("score", "--config", "videos=test", fails=True)
     assert (
-        "results/engines/openvino/vit/0.json: no such file; no engine is loaded without its metadata"
+        "results/engines/openvino/vit/0/engine.json: no such file; no engine is loaded without its metadata"
         in output
     )
 
@@ -105,8 +105,9 @@ def test_cards_that_are_not_ours(copied: Run, change: dict, sentence: str) -> No
 
 @pytest.mark.thorough
 def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run) -> None:
-    shard = "results/scores/test/0.parquet"
-    first = pd.read_parquet(copied.folder / shard)
+    shard = "results/scores/test/0"
+    scores = copied.folder / shard / "scores.parquet"
+    first = pd.read_parquet(scores)
     # more to decode, so that there is time to kill it
     clip = copied.folder / "test/9.mp4"
     long = copied.folder / "long"
@@ -123,18 +124,23 @@ def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run
     while job is None:
         assert run.poll() is None, "it ended before it could be killed"
         time.sleep(0.05)
-        if list((copied.folder / "results/scores/test").glob(".0.*.parquet")):
+        if list(scores.parent.glob(".scores.*.parquet")):
             children = psutil.Process(run.pid).children(recursive=True)
             job = next(child for child in children if any("predict.py" in part for part in child.cmdline()))
     job.send_signal(signal.SIGKILL)
     assert run.wait() != 0
     assert not (copied.folder / shard).exists()
     copied.snakemake(shard)
-    again = pd.read_parquet(copied.folder / shard)
+    again = pd.read_parquet(scores)
     assert len(again) > len(first)
     copied.snakemake(shard, "-f")
-    pd.testing.assert_frame_equal(again, pd.read_parquet(copied.folder / shard))
-    assert not list((copied.folder / "results/scores/test").glob(".*"))
+    pd.testing.assert_frame_equal(again, pd.read_parquet(scores))
+    assert {path.name for path in scores.parent.iterdir()} == {
+        "scores.parquet",
+        "videos.csv",
+        "stages.csv",
+        ".snakemake_timestamp",
+    }
 
 
 @pytest.mark.thorough

@@ -112,7 +112,7 @@ def test_every_result_is_in_the_bucket_and_none_is_left_here(
     run: Run, s3: fs.S3FileSystem, uploaded: str
 ) -> None:
     there = names(s3, f"{uploaded}/results")
-    engines = {f"engines/openvino/convnext/{fold}.bin" for fold in (0, 1)}
+    engines = {f"engines/openvino/convnext/{fold}/engine.bin" for fold in (0, 1)}
     assert engines | {"submission.csv", "metrics.json", "scorer.json", "logs/submit.log"} <= there
     here = {path.relative_to(run.folder) for path in run.folder.rglob("*") if path.is_file()}
     results = {

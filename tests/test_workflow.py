@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from liveness.blend import read_blend, read_held_out
 from liveness.engines.loading import load_engine
@@ -17,7 +18,7 @@ from liveness.manifest import read_manifest, shard_of
 from liveness.models import load_checkpoint
 from liveness.preprocessing import model_input
 from liveness.scores import read_video_scores
-from running import TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
+from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
 
 pytestmark = pytest.mark.slow
 MEMBERS = [(model, fold) for model in ("convnext", "vit") for fold in (0, 1)]
@@ -33,7 +34,7 @@ def results(run: Run) -> Path:
 def test_manifest_lists_every_video_in_its_shard(finished: Run) -> None:
     for split, names in (("train", TRAIN_NAMES), ("test", TEST_NAMES)):
         for shard in (0, 1):
-            listed = read_manifest([results(finished) / f"manifest/{shard}.{split}.csv"])["fname"]
+            listed = read_manifest([results(finished) / f"manifest/{split}/{shard}.csv"])["fname"]
             assert set(listed) == {name for name in names if shard_of(name, 2) == shard}
 
 
@@ -64,16 +65,16 @@ def test_train_leaves_weights_and_history_and_no_state(finished: Run, model: str
 @pytest.mark.parametrize(("model", "fold"), MEMBERS)
 def test_export_and_compile_give_an_engine_that_passed_the_gate(finished: Run, model: str, fold: int) -> None:
     assert (results(finished) / f"exported/{model}/{fold}.fp32.onnx").is_file()
-    metadata = read_metadata(results(finished) / f"engines/openvino/{model}/{fold}.json")
+    metadata = read_metadata(results(finished) / f"engines/openvino/{model}/{fold}/engine.json")
     assert metadata.parity is not None
     assert metadata.parity.passed
     assert metadata.parity.max_difference <= 0.01
 
 
 def test_predict_scores_test_videos_by_all_engines_and_held_out_ones_by_their_own(finished: Run) -> None:
-    test = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/test/*.parquet"))))
+    test = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/test/*/scores.parquet"))))
     assert len(test) == len(TEST_NAMES) * 3 * len(MEMBERS)
-    train = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*.parquet"))))
+    train = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*/scores.parquet"))))
     folds = pd.read_csv(results(finished) / "folds/folds.csv", dtype={"fname": str}, keep_default_na=False)
     fold = folds.set_index("fname")["fold"]
     assert (fold.loc[train["fname"]].to_numpy() == train["fold"]).all()
@@ -84,11 +85,11 @@ def test_predict_scores_test_videos_by_all_engines_and_held_out_ones_by_their_ow
 def test_stored_frames_and_videos_give_the_same_scores(finished: Run) -> None:
     """Training chooses its epoch on stored frames, everything else decodes: JPEG is all that may differ."""
     store = FrameStore(sorted(results(finished).glob("frames/train/*.arrow")))
-    scores = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*.parquet"))))
+    scores = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*/scores.parquet"))))
     differences = []
     for model, fold in MEMBERS:
         own = scores[(scores["model"] == model) & (scores["fold"] == fold)]
-        with load_engine(results(finished) / f"engines/openvino/{model}/{fold}.json") as engine:
+        with load_engine(results(finished) / f"engines/openvino/{model}/{fold}/engine.json") as engine:
             for row in own.itertuples():
                 stored = store.image(store.rows(row.fname)[row.index])
                 differences.append(abs(engine(model_input(stored, engine.image_size)[None])[0] - row.score))
@@ -139,6 +140,10 @@ def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path
     expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
     last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "publish": 1}
     assert run.planned() == expected | last
+    # of a cluster's profile: short jobs that are sent as one
+    profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
+    groups = [f"{rule}={group}" for rule, group in profile["groups"].items()]
+    assert run.planned("--groups", *groups) == expected | last
 
 
 @pytest.mark.thorough
@@ -148,7 +153,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert "predict" in graph
     assert "results/submission.csv" in finished.snakemake("--summary")
     assert finished.planned("-R", "predict") == {"predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
-    assert finished.planned("-f", "results/scores/test/0.parquet") == {"predict": 1}
+    assert finished.planned("-f", "results/scores/test/0") == {"predict": 1}
     assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
     assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4, "publish": 1}
@@ -290,7 +295,9 @@ def test_a_fitted_blend_is_what_the_submission_gets(finished: Run, tmp_path: Pat
     )
     assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1, "publish": 1}
     blend = read_blend(run.folder / "results/blend/blend.json")
-    expected = blend(read_video_scores(sorted(run.folder.glob("results/scores/test/*.parquet")), "mean"))
+    expected = blend(
+        read_video_scores(sorted(run.folder.glob("results/scores/test/*/scores.parquet")), "mean")
+    )
     submission = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
     np.testing.assert_allclose(submission.loc[expected.index], expected)
     metrics = json.loads((run.folder / "results/metrics.json").read_text())
@@ -322,7 +329,7 @@ def test_forecast_scores_damaged_videos_and_nothing_else_again(finished: Run, tm
     assert table.loc[("plain", "plain"), "eer"] == pytest.approx(metrics["blend"]["eer"])
     assert table.loc["degradation"].index.tolist() == ["blur", "fewer_frames"]
     scores = {
-        name: pd.concat(map(pd.read_parquet, sorted((results(run) / name).glob("*.parquet"))))
+        name: pd.concat(map(pd.read_parquet, sorted((results(run) / name).rglob("*.parquet"))))
         for name in ("stress/blur", "stress/fewer_frames", "scores/train")
     }
     keys = ["fname", "index", "model"]

@@ -8,12 +8,13 @@ from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.recipe import Recipe
 from liveness.scores import check_held_out, read_video_scores
+from liveness.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params = snakemake.params
 recipe = Recipe(**params.ensemble, criterion=params.threshold)
 folds = read_folds(snakemake.input.folds)
-scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 check_held_out(scores, folds)
 blend = fit_blend(scores, folds, recipe)
 logging.info(

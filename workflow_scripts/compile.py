@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from liveness.engines.backends import metadata_in
 from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import BuildOptions
 from liveness.engines.metadata import engine_stem
@@ -16,7 +17,7 @@ params = snakemake.params
 settings, precisions = params.engine, params.precisions or ["fp32"]
 limits = Limits(**{key: float(value) for key, value in params.limits.items()})
 compile_engine(
-    engine_stem(snakemake.output[-1]),
+    engine_stem(metadata_in(snakemake.output[0])),
     backend=settings["backend"],
     precision=settings["precision"],
     sources=dict(zip(precisions, map(Path, snakemake.input.sources), strict=True)),

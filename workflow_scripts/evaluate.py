@@ -12,6 +12,7 @@ from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.recipe import Recipe
 from liveness.scores import check_held_out, model_scores, read_video_scores, single_frames
+from liveness.shard_files import SCORES, of_each
 from liveness.summary import number, summary
 
 start_log(snakemake.log[0])
@@ -24,13 +25,13 @@ def measured(table, folds):
     return figures(table.join(folds[["liveness_score", "group", "attack"]]), params.seed)
 
 
-scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 check_held_out(scores, folds)
 models = {
     name: measured(held_out(own, folds, alone), folds) for name, own in scores.groupby("model", sort=True)
 }
 if settings["frame_level"]:
-    frames = pd.concat([pd.read_parquet(shard) for shard in snakemake.input.scores])
+    frames = pd.concat([pd.read_parquet(shard) for shard in of_each(snakemake.input.scores, SCORES)])
     for name, own in frames.groupby("model"):
         single, of_frames = single_frames(own, folds)
         models[name]["frame_level"] = measured(held_out(single, of_frames, alone), of_frames)

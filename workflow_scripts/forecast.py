@@ -10,12 +10,13 @@ from liveness.outputs import whole
 from liveness.recipe import Recipe
 from liveness.robustness import by_group, robustness
 from liveness.scores import check_held_out, read_video_scores
+from liveness.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params = snakemake.params
 recipe = Recipe(**params.ensemble, criterion=params.threshold)
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 check_held_out(scores, folds)
 about = folds[["liveness_score", "group", "attack"]]
 plain = held_out(scores, folds, recipe).join(about)

@@ -7,10 +7,11 @@ from liveness.manifest import build_manifest
 
 start_log(snakemake.log[0])
 # Undeclared, so that it survives failed jobs and reruns; named by the code, so that a corrected probe counts.
-cache = f"results/manifest/{snakemake.wildcards.split}.probes-{snakemake.params.code}.sqlite"
+folder = Path(snakemake.output[0])
+cache = folder.with_name(f"{folder.name}.probes-{snakemake.params.code}.sqlite")
 build_manifest(
     snakemake.input.videos,
-    [Path(shard) for shard in snakemake.output],
-    cache=Path(cache),
+    [folder / f"{shard}.csv" for shard in range(snakemake.params.shards)],
+    cache=cache,
     workers=snakemake.threads,
 )

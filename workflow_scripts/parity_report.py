@@ -1,12 +1,14 @@
 """Collect what the parity gate found on every engine into one table."""
 
+from liveness.engines.backends import metadata_in
 from liveness.engines.report import parity_table
 from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.summary import markdown
 
 start_log(snakemake.log[0])
-table = parity_table(dict(zip(map(tuple, snakemake.params.members), snakemake.input.metadata, strict=True)))
+members = map(tuple, snakemake.params.members)
+table = parity_table(dict(zip(members, map(metadata_in, snakemake.input.engines), strict=True)))
 with whole(snakemake.output[0]) as path:
     table.to_csv(path, index=False)
 with whole(snakemake.output[1]) as path:

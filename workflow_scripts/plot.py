@@ -10,11 +10,12 @@ from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
 from liveness.mistakes import judged
 from liveness.scores import check_held_out, model_scores, read_video_scores
+from liveness.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(snakemake.input.scores, *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 check_held_out(scores, folds)
 models = model_scores(scores)
 videos = judged(read_held_out(snakemake.input.held_out), folds)

@@ -7,10 +7,13 @@ from liveness.log import start_log
 from liveness.outputs import whole
 from liveness.pages import page, paragraph, sortable_table
 from liveness.plots import stage_throughput
+from liveness.shard_files import STAGES, of_each
 from liveness.throughput import read_stages
 
 start_log(snakemake.log[0])
-stages = pd.concat(read_stages(paths).assign(split=split) for split, paths in snakemake.input.items())
+stages = pd.concat(
+    read_stages(of_each(shards, STAGES)).assign(split=split) for split, shards in snakemake.input.items()
+)
 write_figure(stage_throughput(stages), snakemake.output.figure)
 note = "videos_per_s: what a stage would reach by itself; busy: the share of the time of its processes."
 columns = ["split", "stage", "seconds", "processes", "busy", "videos_per_s"]

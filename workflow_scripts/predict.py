@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from liveness.engines.backends import metadata_in
 from liveness.frames import Sampling
 from liveness.labels import read_folds
 from liveness.leases import lease
@@ -12,21 +13,22 @@ from liveness.outputs import whole
 from liveness.pipeline import Member
 from liveness.preprocessing import views
 from liveness.shard import score_shard, videos_of
+from liveness.shard_files import SCORES, STAGES, VIDEOS
 from liveness.throughput import Finished, video_table
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
-params, output = snakemake.params, snakemake.output
+params, folder = snakemake.params, Path(snakemake.output[0])
 manifest = read_manifest([snakemake.input.manifest])
 folds = None
 if snakemake.input.folds:
     folds = read_folds(snakemake.input.folds[0])["fold"]
     manifest = manifest[manifest["fname"].isin(folds.index)]
-with whole(output.scores) as path:
+with whole(folder / SCORES) as path:
     finished, stages = score_shard(
         videos_of(manifest, params.videos, folds),
         path,
-        engines=[Path(path) for path in snakemake.input.metadata],
+        engines=[metadata_in(folder) for folder in snakemake.input.engines],
         members=[Member(*member) for member in params.members],
         views=views(params.views, params.crop_side),
         sampling=Sampling(
@@ -43,7 +45,7 @@ finished += [
     for fname, problem in manifest.loc[~manifest["readable"], ["fname", "problem"]].itertuples(index=False)
 ]
 logging.info("%d videos:\n%s", len(finished), stages.to_string(index=False, na_rep=""))
-with whole(output.videos) as path:
+with whole(folder / VIDEOS) as path:
     video_table(finished).to_csv(path, index=False)
-with whole(output.stages) as path:
+with whole(folder / STAGES) as path:
     stages.to_csv(path, index=False)

@@ -12,11 +12,12 @@ from liveness.mistakes import judged
 from liveness.outputs import whole
 from liveness.pages import page, paragraph, sortable_table
 from liveness.scores import check_held_out, model_scores, read_video_scores
+from liveness.shard_files import SCORES, of_each
 from liveness.summary import notes, rates
 
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(snakemake.input.scores, *snakemake.params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *snakemake.params.aggregate)
 check_held_out(scores, folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from liveness.models import load_checkpoint
 from liveness.outputs import whole
 from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.scores import check_held_out
+from liveness.shard_files import SCORES, of_each
 
 VIDEOS = 24
 FRAMES = 4
@@ -23,7 +24,8 @@ start_log(snakemake.log[0])
 params = snakemake.params
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 videos = judged(read_held_out(snakemake.input.held_out), folds)
-scores = pd.concat([pd.read_parquet(shard) for shard in snakemake.input.scores], ignore_index=True)
+shards = of_each(snakemake.input.scores, SCORES)
+scores = pd.concat(map(pd.read_parquet, shards), ignore_index=True)
 check_held_out(scores.drop_duplicates(["fname", "model", "fold"]), folds)
 store = FrameStore(snakemake.input.frames)
 shown = {label: worst(videos, label, VIDEOS) for label in (0, 1)}

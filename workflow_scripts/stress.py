@@ -1,9 +1,9 @@
 """Score a shard of degraded training videos, as `predict` scores them undamaged."""
 
 import logging
-from pathlib import Path
 
 from liveness.degradation import degraded
+from liveness.engines.backends import metadata_in
 from liveness.frames import Sampling
 from liveness.labels import read_folds
 from liveness.leases import lease
@@ -24,7 +24,7 @@ with whole(snakemake.output[0]) as path:
     finished, stages = score_shard(
         videos_of(read_manifest([snakemake.input.manifest]), params.videos, folds),
         path,
-        engines=[Path(path) for path in snakemake.input.metadata],
+        engines=[metadata_in(folder) for folder in snakemake.input.engines],
         members=[Member(*member) for member in params.members],
         views=views(params.views, params.crop_side),
         sampling=sampling,

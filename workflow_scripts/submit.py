@@ -7,10 +7,10 @@ from natsort import natsorted, ns
 from liveness.blend import given_blend, read_blend
 from liveness.labels import read_names
 from liveness.log import start_log
-from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.recipe import Recipe
 from liveness.scores import read_video_scores
+from liveness.shard_files import SCORES, VIDEOS, of_each
 from liveness.submission import submission_rows
 from liveness.throughput import read_videos, times
 
@@ -18,13 +18,9 @@ start_log(snakemake.log[0])
 params = snakemake.params
 recipe = Recipe(**params.ensemble)
 blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
-scores = read_video_scores(snakemake.input.scores, *params.aggregate)
-videos = read_videos(snakemake.input.videos)
-rows = (
-    read_names(snakemake.input.rows[0])
-    if snakemake.input.rows
-    else natsorted(read_manifest(snakemake.input.manifests)["fname"], alg=ns.PATH)
-)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
+videos = read_videos(of_each(snakemake.input.scores, VIDEOS))
+rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natsorted(videos.index, alg=ns.PATH)
 submission, unreadable = submission_rows(
     rows,
     blend(scores),

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.backends import BACKENDS, engine_suffixes, onnx_precisions
+from liveness.engines.backends import (
+    BACKENDS,
+    ENGINE_SUFFIXES,
+    METADATA_SUFFIX,
+    PARITY_SUFFIX,
+    onnx_precisions,
+)
 from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import AHEAD_OF_TIME
 from liveness.engines.loading import load_engine
@@ -44,7 +50,8 @@ def test_auto_takes_the_fast_precision_where_it_agrees(convnext: Exported, tmp_p
     assert metadata.parity is not None and 0 < metadata.parity.max_difference <= 0.01
     assert metadata.source_sha256 == sha256(convnext.onnx["fp32"])
     written = {path.name for path in (tmp_path / "small").iterdir()}
-    assert written == {f"0{suffix}" for suffix in engine_suffixes("openvino")}
+    suffixes = (*ENGINE_SUFFIXES["openvino"], PARITY_SUFFIX, METADATA_SUFFIX)
+    assert written == {f"0{suffix}" for suffix in suffixes}
 
 
 @pytest.mark.thorough

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.backends import engine_suffixes
+from liveness.engines.backends import ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX
 from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import AHEAD_OF_TIME, BuildOptions
 from liveness.engines.loading import load_engine
@@ -40,7 +40,8 @@ def test_rtx_builds_without_a_gpu_and_says_that_parity_is_pending(
     )
     assert (metadata.precision, metadata.target, metadata.parity) == ("fp16", "ahead of time", None)
     assert json.loads((tmp_path / "0.json").read_text())["parity"] == "pending"
-    assert {path.name for path in tmp_path.iterdir()} == {f"0{s}" for s in engine_suffixes("tensorrt_rtx")}
+    suffixes = (*ENGINE_SUFFIXES["tensorrt_rtx"], PARITY_SUFFIX, METADATA_SUFFIX)
+    assert {path.name for path in tmp_path.iterdir()} == {f"0{suffix}" for suffix in suffixes}
     assert (tmp_path / "0.plan").stat().st_size > exported.onnx["fp16"].stat().st_size * 0.9
     with pytest.raises(InputError, match=r"running TensorRT engines needs "):
         load_engine(tmp_path / "0.json")

@@ -11,6 +11,7 @@ from liveness.errors import InputError
 from liveness.evaluation import measure
 from liveness.folds import merge_groups
 from liveness.labels import read_folds
+from liveness.shard_files import SCORES
 
 # what no attack type is needed for
 NOT_COMPARED = ("apcer_max", "acer")
@@ -77,7 +78,7 @@ def videos_per_second(results: str | Path) -> float | None:
     results = Path(results)
     seconds, videos = 0.0, 0
     for benchmark in sorted(results.glob("benchmarks/predict/test/*.tsv")):
-        scores = results / f"scores/test/{benchmark.stem}.parquet"
+        scores = results / "scores/test" / benchmark.stem / SCORES
         if scores.is_file():
             seconds += float(pd.read_csv(benchmark, sep="\t")["s"].mean())
             videos += pd.read_parquet(scores, columns=["fname"])["fname"].nunique()

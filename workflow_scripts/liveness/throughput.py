@@ -37,7 +37,7 @@ def video_table(finished: Iterable[Finished]) -> pd.DataFrame:
     return pd.DataFrame(sorted(rows), columns=list(VIDEOS))
 
 
-def read_videos(paths: Iterable[str]) -> pd.DataFrame:
+def read_videos(paths: Iterable[str | Path]) -> pd.DataFrame:
     """The tables of several shards as one, by fname; no name is taken for a number or a missing value."""
     types = {"fname": str, "problem": str}
     return pd.concat([pd.read_csv(path, dtype=types, keep_default_na=False) for path in paths]).set_index(

@@ -1,7 +1,10 @@
 """What each back end is made of: names, precisions and files. Cheap to import, so that a Snakefile can.
 
-An engine is a set of files that share a stem, `results/engines/<backend>/<model>/<fold>`, plus a suffix.
+An engine is a set of files that share a stem, `results/engines/<backend>/<model>/<fold>/engine`, plus a
+suffix.
 """
+
+from pathlib import Path
 
 from liveness.errors import InputError
 
@@ -42,9 +45,9 @@ _ONNX_PRECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-def engine_suffixes(backend: str) -> tuple[str, ...]:
-    """All files of one engine, metadata last: what a rule that compiles one declares as output."""
-    return (*ENGINE_SUFFIXES[backend], PARITY_SUFFIX, METADATA_SUFFIX)
+def metadata_in(folder: str | Path) -> Path:
+    """The metadata of the engine in a folder that the workflow made."""
+    return Path(folder, f"engine{METADATA_SUFFIX}")
 
 
 def onnx_precisions(backend: str, precision: str) -> tuple[str, ...]:

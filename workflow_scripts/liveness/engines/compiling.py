@@ -48,10 +48,10 @@ def compile_engine(
     threads: int | None = None,
     options: BuildOptions | None = None,
 ) -> EngineMetadata:
-    """Build an engine, hold it against its PyTorch model, and write `stem` + engine_suffixes(backend).
+    """Build an engine, hold it against its PyTorch model, and write its files, metadata last.
 
     Args:
-        stem: `results/engines/<backend>/<model>/<fold>`.
+        stem: of the files, `results/engines/<backend>/<model>/<fold>/engine`.
         backend: one of BACKENDS.
         precision: one of PRECISIONS, or "auto": the fastest one that passes the gate.
         sources: the ONNX file of each precision in onnx_precisions(backend, precision); for torch, which

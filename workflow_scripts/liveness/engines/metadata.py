@@ -56,7 +56,7 @@ class EngineMetadata:
 
 
 def engine_stem(metadata_path: str | Path) -> Path:
-    """`results/engines/openvino/small/0` of `results/engines/openvino/small/0.json`."""
+    """`results/engines/openvino/small/0/engine` of `results/engines/openvino/small/0/engine.json`."""
     path = Path(metadata_path)
     if not path.name.endswith(METADATA_SUFFIX):
         raise InputError(f"{path}: expected the metadata of an engine, a {METADATA_SUFFIX} file")

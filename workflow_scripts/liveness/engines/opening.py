@@ -6,7 +6,7 @@ from liveness.engines.backends import BACKENDS
 from liveness.engines.engine import Backend, BuildOptions
 from liveness.errors import InputError
 
-# beside the engines of one model
+# beside the engines' folders of one model
 CACHE_FOLDER = ".cache"
 
 
@@ -15,7 +15,7 @@ def open_backend(name: str, *, stem: Path | None = None, options: BuildOptions |
 
     Args:
         name: one of BACKENDS.
-        stem: of an engine; what the library learns for next time is kept in a folder beside it.
+        stem: of an engine; what the library learns for next time is kept beside the engine's folder.
         options: for building.
 
     Raises:
@@ -29,7 +29,7 @@ def open_backend(name: str, *, stem: Path | None = None, options: BuildOptions |
         case "tensorrt" | "tensorrt_rtx":
             from liveness.engines.tensorrt_engine import TensorRtBackend
 
-            cache = None if stem is None else stem.parent / CACHE_FOLDER
+            cache = None if stem is None else stem.parent.parent / CACHE_FOLDER
             return TensorRtBackend(name, cache=cache, options=options)
         case "torch":
             from liveness.engines.torch_engine import TorchBackend
