@@ -25,6 +25,7 @@ START_S = 30.0
 
 # More cores and memory than there are (config_overrides), so that jobs of the profile's sizes fit in. Neither
 # cgroups nor accounting, as in a container. A requeued job starts again once its credential has expired.
+# Nobody else's jobs are to be waited for before one is started.
 SLURM_CONF = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -43,6 +44,7 @@ SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=256
 SlurmdParameters=config_overrides
 MinJobAge=3600
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=32 RealMemory=128000 Gres=gpu:{gpus}

@@ -29,8 +29,8 @@ ARRAYS = ["--slurm-array-jobs", "extract,predict,stress"]
 EVERYTHING_AT_ONCE = ["--jobs", "10000", "--max-jobs-per-timespan", "10000/1s"]
 # enough for training to be met in its middle, and more than it ever gets to
 EPOCHS, ENDLESS = 60, 100_000
-# of what takes a few minutes at most
-LIMIT_S = 900
+# of what takes a few minutes, beside other tests
+LIMIT_S = 1800
 
 
 def config(**changes: Any) -> dict[str, Any]:
