@@ -7,11 +7,10 @@ from liveness.manifest import build_manifest
 
 start_log(snakemake.log[0])
 # Undeclared, so that it survives failed jobs and reruns; named by the code, so that a corrected probe counts.
-folder = Path(snakemake.output[0])
-cache = folder.with_name(f"{folder.name}.probes-{snakemake.params.code}.sqlite")
+cache = f"results/manifest/{snakemake.wildcards.split}.probes-{snakemake.params.code}.sqlite"
 build_manifest(
     snakemake.input.videos,
-    [folder / f"{shard}.csv" for shard in range(snakemake.params.shards)],
-    cache=cache,
+    [Path(snakemake.output[0], f"{shard}.csv") for shard in range(snakemake.params.shards)],
+    cache=Path(cache),
     workers=snakemake.threads,
 )
