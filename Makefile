@@ -42,11 +42,12 @@ report: .venv/installed  ## figures, tables and sheets of errors as one page: re
 	@$(BIN)/snakemake --cores $(CORES) report $(ARGS)
 	@$(BIN)/snakemake report --report results/report.html $(ARGS)
 
+# --forceall, since Snakemake leaves a checkpoint that is done out of its graphs
 dag: .venv/installed  ## the graphs of rules and of jobs in results/, as Mermaid and, where graphviz is installed, SVG
 	@mkdir -p results
 	@for graph in rulegraph dag; do \
-	  $(BIN)/snakemake --$$graph mermaid-js $(ARGS) > results/$$graph.mmd; \
-	  if command -v dot > /dev/null; then $(BIN)/snakemake --$$graph dot $(ARGS) | dot -Tsvg > results/$$graph.svg; fi; \
+	  $(BIN)/snakemake --$$graph mermaid-js --forceall $(ARGS) > results/$$graph.mmd; \
+	  if command -v dot > /dev/null; then $(BIN)/snakemake --$$graph dot --forceall $(ARGS) | dot -Tsvg > results/$$graph.svg; fi; \
 	done
 	@ls results/rulegraph.* results/dag.*
 

@@ -220,9 +220,9 @@ def manifests_of(split, shards=SHARDS):
 
 def shard_manifest(wildcards):
     """The shard's manifest, once there is also that of what engines are made from."""
-    after_manifest(PARITY_SPLIT)(wildcards)
     # damaged are training videos, without a wildcard for that
     (manifest,) = manifests_of(wildcards.get("split", "train"), [wildcards.shard])(wildcards)
+    after_manifest(PARITY_SPLIT)(wildcards)
     return manifest
 
 

@@ -87,6 +87,7 @@ def test_make_dag_draws_both_graphs() -> None:
         drawn = (ROOT / f"results/{graph}.mmd").read_text(encoding="utf-8")
         assert "flowchart" in drawn
         assert len(re.findall("-->", drawn)) > 20
+        assert "manifest" in drawn
 
 
 def test_the_table_of_reruns_is_current() -> None:
