@@ -220,7 +220,7 @@ def manifests_of(split, shards=SHARDS):
 
 def shard_manifest(wildcards):
     """The shard's manifest, once there is also that of what engines are made from."""
-    # damaged are training videos, without a wildcard for that
+    # `stress` has no such wildcard: it damages training videos
     (manifest,) = manifests_of(wildcards.get("split", "train"), [wildcards.shard])(wildcards)
     after_manifest(PARITY_SPLIT)(wildcards)
     return manifest

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import timm
+import yaml
 from pyarrow import fs
 
 from liveness import objects
 from liveness.errors import InputError
 from liveness.manifest import list_videos
 from liveness.video import VideoError, probe, read_frames
-from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
+from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, job_table, tiny_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.storage]
 
@@ -95,6 +96,14 @@ def run(uploaded: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(tmp_path_factory.mktemp("storage"), SMALLEST)
     run.snakemake(*IN_S3)
     return run
+
+
+def test_a_plan_needs_nothing_in_the_bucket(uploaded: str, tmp_path: Path) -> None:
+    """The demo's labels are yet to be made."""
+    nowhere = [*IN_S3[:-1], f"s3://{BUCKET}/nothing-yet"]
+    demo = Run(tmp_path, yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
+    jobs = job_table(demo.snakemake("-n", *nowhere))
+    assert jobs.items() >= {"demo": 1, "manifest": 2, "folds": 1}.items()
 
 
 def test_the_documented_command_is_the_one_that_is_tested() -> None:
