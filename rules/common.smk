@@ -18,7 +18,7 @@ from liveness.engines.backends import metadata_in, onnx_precisions
 from liveness.errors import InputError
 from liveness.failures import failures
 from liveness.objects import is_remote, listed, local as local_copy
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
 # two threads took 2 s instead of 8. Set here because OpenMP reads it when a job's libraries are loaded.
@@ -352,7 +352,7 @@ def scorer_card(wildcards):
     """All that lies between a video and its score; engines and a fitted blend by their paths, relative to the card, so
     that the folder can be moved.
     """
-    fitted = Recipe(**config["ensemble"]).fitted
+    fitted = BlendRecipe(**config["ensemble"]).fitted
 
     def beside_card(path):
         return os.path.relpath(path, os.path.dirname(CARD))
@@ -384,7 +384,7 @@ def state_of_engines(wildcards):
     """Digest of what is known of the engines that are there, and of a fitted blend: no inputs either."""
     paths = [
         *map(metadata_in, all_engines()),
-        *([BLEND] if Recipe(**config["ensemble"]).fitted else []),
+        *([BLEND] if BlendRecipe(**config["ensemble"]).fitted else []),
     ]
     state = [Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths]
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]

@@ -36,7 +36,7 @@ rule submit:
         after_manifest("test"),
         after_manifest(PARITY_SPLIT),
         scores=each_shard(SCORES, split="test"),
-        blend=[BLEND] if Recipe(**config["ensemble"]).fitted else [],
+        blend=[BLEND] if BlendRecipe(**config["ensemble"]).fitted else [],
         rows=[stored(DATA["test"][key]) for key in ("sample_submission",) if key in DATA["test"]],
     output:
         submission=report(

@@ -56,6 +56,8 @@ rule train:
         "results/logs/train/{model}/{fold}.log",
     benchmark:
         "results/benchmarks/train/{model}/{fold}.tsv"
+    # the next fold goes before the last one's export, which needs one core only and fits in beside others
+    priority: 1
     conda:
         "../envs/training.yaml"
     threads: cores_for("train", jobs=len(all_members()))

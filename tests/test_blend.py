@@ -10,18 +10,18 @@ from held_out_scores import make_folds, make_scores, on_test
 from liveness.blend import Blend, fit_blend, given_blend, held_out, read_blend, read_held_out, write_blend
 from liveness.combination import combine, fit_combination
 from liveness.metrics import choose_threshold, equal_error_rate
-from liveness.recipe import FITTED, Recipe
+from liveness.recipe import FITTED, BlendRecipe
 
 FOLDS = make_folds()
 SKILL = {"good": 3.0, "fair": 2.0}
 SCORES = make_scores(FOLDS, SKILL)
 WEIGHTS = {"good": dict.fromkeys(range(4), 3.0), "fair": dict.fromkeys(range(4), 1.0)}
 RECIPES = [
-    Recipe("mean"),
-    Recipe("weights", WEIGHTS),
-    *map(Recipe, FITTED),
-    Recipe("mean", calibration="isotonic"),
-    Recipe("stacking", calibration="temperature", criterion="bpcer20"),
+    BlendRecipe("mean"),
+    BlendRecipe("weights", WEIGHTS),
+    *map(BlendRecipe, FITTED),
+    BlendRecipe("mean", calibration="isotonic"),
+    BlendRecipe("stacking", calibration="temperature", criterion="bpcer20"),
 ]
 
 
@@ -33,7 +33,7 @@ def relabelled(fold: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.method}-{recipe.calibration}")
-def test_nothing_that_judges_a_fold_has_seen_its_labels(recipe: Recipe) -> None:
+def test_nothing_that_judges_a_fold_has_seen_its_labels(recipe: BlendRecipe) -> None:
     """However a fold is labelled, its scores and its threshold stay: the figure is nested."""
     as_is = held_out(SCORES, FOLDS, recipe)
     assert as_is.index.tolist() == FOLDS.index.tolist()
@@ -50,7 +50,7 @@ def test_of_stacking_the_nested_figure_is_worse_than_the_fitted_ones() -> None:
     coins = make_scores(folds, {f"coin{number}": 0.0 for number in range(10)})
     labels = folds["liveness_score"]
     fitted = combine("stacking", fit_combination("stacking", coins, folds), coins)
-    nested = held_out(coins, folds, Recipe("stacking"))["score"]
+    nested = held_out(coins, folds, BlendRecipe("stacking"))["score"]
     assert equal_error_rate(labels, fitted) < 0.35
     assert equal_error_rate(labels, nested) > 0.4
 
@@ -59,29 +59,29 @@ def test_the_calibration_has_seen_scores_of_other_folds_blends_only() -> None:
     """A regression on noise looks sure in-sample; a temperature that believed it would stay near 1."""
     folds = make_folds(60)
     coins = make_scores(folds, {f"coin{number}": 0.0 for number in range(10)})
-    blend = fit_blend(coins, folds, Recipe("stacking", calibration="temperature"))
+    blend = fit_blend(coins, folds, BlendRecipe("stacking", calibration="temperature"))
     assert blend.calibration is not None
     assert blend.calibration["temperature"] > 3
 
 
 def test_without_fitting_every_video_gets_what_the_submission_gives() -> None:
-    table = held_out(SCORES, FOLDS, Recipe("weights", WEIGHTS))
+    table = held_out(SCORES, FOLDS, BlendRecipe("weights", WEIGHTS))
     pd.testing.assert_series_equal(
-        table["score"], given_blend(Recipe("weights", WEIGHTS))(SCORES), check_names=False
+        table["score"], given_blend(BlendRecipe("weights", WEIGHTS))(SCORES), check_names=False
     )
 
 
 def test_the_threshold_is_that_of_its_criterion_on_all_videos() -> None:
     for criterion in ("eer", "min_hter", "bpcer20"):
-        blend = fit_blend(SCORES, FOLDS, Recipe("mean", criterion=criterion))
+        blend = fit_blend(SCORES, FOLDS, BlendRecipe("mean", criterion=criterion))
         scores = combine("mean", {}, SCORES)
         assert blend.threshold == choose_threshold(FOLDS["liveness_score"], scores, criterion)
         assert blend.videos == 240
 
 
 def test_a_temperature_moves_the_threshold_with_the_scores() -> None:
-    plain = held_out(SCORES, FOLDS, Recipe("mean"))
-    warm = held_out(SCORES, FOLDS, Recipe("mean", calibration="temperature"))
+    plain = held_out(SCORES, FOLDS, BlendRecipe("mean"))
+    warm = held_out(SCORES, FOLDS, BlendRecipe("mean", calibration="temperature"))
     assert (warm["score"].rank() == plain["score"].rank()).groupby(FOLDS["fold"]).mean().min() > 0
     for _, own in FOLDS.groupby("fold"):
         assert (warm["score"][own.index].rank() == plain["score"][own.index].rank()).all()
@@ -95,10 +95,10 @@ def test_models_of_some_folds() -> None:
     """The winner's larger model has folds 0 to 2 of 5: a regression judges these alone, a mean all."""
     folds = make_folds(300, 5)
     scores = make_scores(folds, {"xl": 2, "l": 3}, only={"l": [0, 1, 2]})
-    assert len(held_out(scores, folds, Recipe("mean"))) == 300
-    stacked = held_out(scores, folds, Recipe("stacking", calibration="isotonic"))
+    assert len(held_out(scores, folds, BlendRecipe("mean"))) == 300
+    stacked = held_out(scores, folds, BlendRecipe("stacking", calibration="isotonic"))
     assert set(stacked["fold"]) == {0, 1, 2}
-    blend = fit_blend(scores, folds, Recipe("stacking"))
+    blend = fit_blend(scores, folds, BlendRecipe("stacking"))
     assert blend.videos == len(stacked) == 180
     test = on_test({"xl": 5, "l": 3}, folds=3)
     assert len(blend(test)) == 5
@@ -107,7 +107,7 @@ def test_models_of_some_folds() -> None:
 def test_one_fold_has_scores_and_no_threshold(tmp_path: Path) -> None:
     """With one fold trained there is no other to choose it on."""
     scores = make_scores(FOLDS, SKILL, only={"good": [2], "fair": [2]})
-    table = held_out(scores, FOLDS, Recipe("mean"))
+    table = held_out(scores, FOLDS, BlendRecipe("mean"))
     assert len(table) == 60
     assert table["threshold"].isna().all()
     table.to_csv(tmp_path / "held_out.csv")
@@ -115,7 +115,7 @@ def test_one_fold_has_scores_and_no_threshold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.method}-{recipe.calibration}")
-def test_a_blend_and_its_scores_survive_their_files(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_blend_and_its_scores_survive_their_files(recipe: BlendRecipe, tmp_path: Path) -> None:
     blend = fit_blend(SCORES, FOLDS, recipe)
     write_blend(blend, tmp_path / "blend.json")
     again = read_blend(tmp_path / "blend.json")
@@ -129,9 +129,9 @@ def test_a_blend_and_its_scores_survive_their_files(recipe: Recipe, tmp_path: Pa
 
 def test_what_is_given_needs_no_scores() -> None:
     test = on_test(SKILL, folds=2)
-    assert given_blend(Recipe("mean")) == Blend("mean", {})
+    assert given_blend(BlendRecipe("mean")) == Blend("mean", {})
     by_model = test.groupby(["fname", "model"])["score"].mean().unstack()
-    np.testing.assert_allclose(given_blend(Recipe("mean"))(test), by_model.mean(axis=1))
+    np.testing.assert_allclose(given_blend(BlendRecipe("mean"))(test), by_model.mean(axis=1))
 
 
 def test_what_counts_as_fitted() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import Recipe, held_out
+from liveness.blend import BlendRecipe, held_out
 from liveness.comparison import compare, read_run, videos_per_second
 from liveness.errors import InputError
 from liveness.evaluation import figures
@@ -15,7 +15,7 @@ FOLDS = make_folds()
 
 
 def run(skill: float, folds: pd.DataFrame = FOLDS, seed: int = 1) -> pd.DataFrame:
-    table = held_out(make_scores(folds, {"m": skill}, seed=seed), folds, Recipe("mean"))
+    table = held_out(make_scores(folds, {"m": skill}, seed=seed), folds, BlendRecipe("mean"))
     return table.drop(columns="fold").join(folds[["liveness_score", "group"]])
 
 
@@ -68,7 +68,7 @@ def test_a_run_is_read_from_its_folder(tmp_path: Path) -> None:
         read_run(results)
     for name, table in (
         ("folds/folds.csv", FOLDS),
-        ("blend/held_out.csv", held_out(make_scores(FOLDS, {"m": 2.0}), FOLDS, Recipe("mean"))),
+        ("blend/held_out.csv", held_out(make_scores(FOLDS, {"m": 2.0}), FOLDS, BlendRecipe("mean"))),
     ):
         (results / name).parent.mkdir(parents=True)
         table.to_csv(results / name)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import Recipe, held_out
+from liveness.blend import BlendRecipe, held_out
 from liveness.errors import InputError
 from liveness.evaluation import figures, measure
 
@@ -16,7 +16,7 @@ FOLDS = make_folds()
 
 def judged(**changes: object) -> pd.DataFrame:
     """240 videos, of which the attacks are prints and replays."""
-    table = held_out(make_scores(FOLDS, {"m": 2.0}), FOLDS, Recipe("mean")).join(
+    table = held_out(make_scores(FOLDS, {"m": 2.0}), FOLDS, BlendRecipe("mean")).join(
         FOLDS[["liveness_score", "group"]]
     )
     attack = np.where(np.arange(len(table)) % 3, "print", "replay")
@@ -45,7 +45,7 @@ def test_what_the_sample_is_too_small_for_is_none() -> None:
     assert found["tpr_at_fpr_1e-3"] is None
     assert "tpr_at_fpr_1e-3" not in found["intervals"]
     many = make_folds(4400)
-    table = held_out(make_scores(many, {"m": 2.0}), many, Recipe("mean")).join(
+    table = held_out(make_scores(many, {"m": 2.0}), many, BlendRecipe("mean")).join(
         many[["liveness_score", "group"]]
     )
     values = measure(table.assign(attack=""))

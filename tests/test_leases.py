@@ -311,9 +311,10 @@ def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leases._uuids()
     rng = np.random.default_rng(0)
     fork = multiprocessing.get_context("fork")
+    # longer at work than a process takes to start, so that there is a queue
     started, jobs, to_kill = time.monotonic(), [], []
     for number, gpus in enumerate(rng.choice([1, 2, 3, 4], 200, p=[0.5, 0.2, 0.1, 0.2])):
-        job = fork.Process(target=stress_job, args=(tmp_path, number, int(gpus), rng.uniform(0, 0.03)))
+        job = fork.Process(target=stress_job, args=(tmp_path, number, int(gpus), rng.uniform(0, 0.12)))
         job.start()
         jobs.append(job)
         if rng.random() < 0.2:
@@ -337,15 +338,15 @@ def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_work = len(granted.keys() & set(killed))
     orphans = len(list(tmp_path.glob("*.orphan")))
     passed = max(
-        sum(asked[other] > asked[number] and granted[other] < granted[number] for other in granted)
+        sum(asked[other] > asked[number] + 1 and granted[other] < granted[number] for other in granted)
         for number in granted
     )
     print(
         f"{seconds:.1f} s; killed {at_work} at work, {len(killed) - at_work} waiting; {orphans} children "
-        f"outlived their parents; passed by at most {passed} later jobs"
+        f"outlived their parents; passed by at most {passed} that came a second later"
     )
     assert at_work > 3
     assert len(killed) - at_work > 3
     assert orphans > 3
-    # a few come from the moments between asking and standing in the queue
-    assert passed < 30
+    # Some do, since the kernel lets who stood behind a killed one queue again. Without a queue, all do.
+    assert passed < 50

@@ -6,17 +6,17 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness.blend import held_out
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 from liveness.robustness import RATES, by_group, robustness
 
 FOLDS = make_folds()
 ATTACK = np.where(FOLDS["liveness_score"] == 1, "", np.where(np.arange(len(FOLDS)) % 2, "print", "replay"))
 ABOUT = FOLDS[["liveness_score", "group"]].assign(attack=ATTACK)
 SCORES = make_scores(FOLDS, {"m": 3.0})
-STACKED = Recipe("stacking")
+STACKED = BlendRecipe("stacking")
 
 
-def judged(scores: pd.DataFrame | None = None, recipe: Recipe = STACKED) -> pd.DataFrame:
+def judged(scores: pd.DataFrame | None = None, recipe: BlendRecipe = STACKED) -> pd.DataFrame:
     return held_out(SCORES, FOLDS, recipe, scores).join(ABOUT)
 
 
@@ -53,7 +53,7 @@ def test_blend_and_thresholds_are_those_of_the_plain_scores() -> None:
 
 
 def test_a_fold_of_one_class_has_no_row() -> None:
-    plain = judged(recipe=Recipe("mean"))
+    plain = judged(recipe=BlendRecipe("mean"))
     plain = plain[(plain["fold"] != 2) | (plain["liveness_score"] == 1)]
     table = robustness(plain, {}, seed=0)
     assert table.loc[table["kind"] == "fold", "name"].tolist() == ["0", "1", "3"]

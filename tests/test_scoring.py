@@ -145,7 +145,7 @@ def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run
 
 @pytest.mark.thorough
 def test_back_ends_give_the_same_scores(finished: Run, tmp_path: Path) -> None:
-    config = tiny_config()
+    config = tiny_config(shards=1)
     del config["data"]["train"]
     weights = {fold: str(finished.folder / f"results/weights/convnext/{fold}.safetensors") for fold in (0, 1)}
     config["models"] = {"convnext": config["models"]["convnext"] | {"weights": weights}}

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import Recipe, held_out
+from liveness.blend import BlendRecipe, held_out
 from liveness.comparison import compare
 from liveness.evaluation import figures
 from liveness.summary import NAMES, comparison, summary, table
@@ -14,7 +14,9 @@ FOLDS = make_folds()
 
 
 def judged(skill: float = 2.0) -> pd.DataFrame:
-    made = held_out(make_scores(FOLDS, {"m": skill}), FOLDS, Recipe("mean")).join(FOLDS.drop(columns="fold"))
+    made = held_out(make_scores(FOLDS, {"m": skill}), FOLDS, BlendRecipe("mean")).join(
+        FOLDS.drop(columns="fold")
+    )
     return made.assign(attack=(1 - made["liveness_score"]).map({0: "", 1: "print|cut"}))
 
 

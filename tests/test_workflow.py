@@ -234,10 +234,14 @@ CONVNEXT = [f"results/weights/convnext/{fold}.safetensors" for fold in (0, 1)]
 
 @pytest.mark.usefixtures("two_gpus")
 @pytest.mark.thorough
-def test_jobs_that_run_at_once_get_a_gpu_each(finished: Run, tmp_path: Path) -> None:
+def test_jobs_that_run_at_once_get_a_gpu_each_and_train_the_same_weights(
+    finished: Run, tmp_path: Path
+) -> None:
     run = finished.copy(tmp_path / "run")
+    first = [(run.folder / path).read_bytes() for path in CONVNEXT]
     assert run.executed("-f", *CONVNEXT) == {"train": 2}
     assert set(train_logs(run)) == {"leased GPU 7", "leased GPU 9"}
+    assert [(run.folder / path).read_bytes() for path in CONVNEXT] == first
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -271,15 +275,6 @@ def test_the_sentence_of_a_failed_job_is_repeated_at_the_end(finished: Run, tmp_
     last = run.snakemake("results/folds/folds.csv", fails=True).strip().splitlines()[-8:]
     sentence = "liveness_score is '2'; expected 0 (spoof) or 1 (live)."
     assert any(line.startswith("folds failed: ") and line.endswith(sentence) for line in last), last
-
-
-@pytest.mark.thorough
-def test_training_again_gives_the_same_weights(finished: Run, tmp_path: Path) -> None:
-    run = finished.copy(tmp_path / "run")
-    path = "results/weights/convnext/0.safetensors"
-    first = (run.folder / path).read_bytes()
-    assert run.executed("-f", path) == {"train": 1}
-    assert (run.folder / path).read_bytes() == first
 
 
 # ensembles

@@ -6,13 +6,13 @@ from liveness.blend import fit_blend, held_out, write_blend
 from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.outputs import whole
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 from liveness.scores import check_held_out, read_video_scores
 from liveness.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params = snakemake.params
-recipe = Recipe(**params.ensemble, criterion=params.threshold)
+recipe = BlendRecipe(**params.ensemble, criterion=params.threshold)
 folds = read_folds(snakemake.input.folds)
 scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 check_held_out(scores, folds)

@@ -10,14 +10,14 @@ from liveness.evaluation import figures
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
 from liveness.outputs import whole
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 from liveness.scores import check_held_out, model_scores, read_video_scores, single_frames
 from liveness.shard_files import SCORES, of_each
 from liveness.summary import number, summary
 
 start_log(snakemake.log[0])
 params, settings = snakemake.params, snakemake.params.evaluation
-alone = Recipe("mean", criterion=settings["threshold"])
+alone = BlendRecipe("mean", criterion=settings["threshold"])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 
 

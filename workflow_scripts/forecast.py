@@ -7,14 +7,14 @@ from liveness.blend import held_out
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
 from liveness.outputs import whole
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 from liveness.robustness import by_group, robustness
 from liveness.scores import check_held_out, read_video_scores
 from liveness.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params = snakemake.params
-recipe = Recipe(**params.ensemble, criterion=params.threshold)
+recipe = BlendRecipe(**params.ensemble, criterion=params.threshold)
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 check_held_out(scores, folds)

@@ -8,7 +8,7 @@ from liveness.blend import given_blend, read_blend
 from liveness.labels import read_names
 from liveness.log import start_log
 from liveness.outputs import whole
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 from liveness.scores import read_video_scores
 from liveness.shard_files import SCORES, VIDEOS, of_each
 from liveness.submission import submission_rows
@@ -16,7 +16,7 @@ from liveness.throughput import read_videos, times
 
 start_log(snakemake.log[0])
 params = snakemake.params
-recipe = Recipe(**params.ensemble)
+recipe = BlendRecipe(**params.ensemble)
 blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
 scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
 videos = read_videos(of_each(snakemake.input.scores, VIDEOS))

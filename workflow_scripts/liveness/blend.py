@@ -13,7 +13,7 @@ from liveness.calibration import calibrate, fit_calibration
 from liveness.combination import Parameters, combine, fit_combination
 from liveness.errors import InputError
 from liveness.metrics import choose_threshold
-from liveness.recipe import FITTED, Recipe
+from liveness.recipe import FITTED, BlendRecipe
 from liveness.scores import model_scores
 
 
@@ -45,13 +45,13 @@ def read_blend(path: str | Path) -> Blend:
         raise InputError(f"{path}: no such file; `snakemake evaluation` fits the blend.") from None
 
 
-def given_blend(recipe: Recipe) -> Blend:
+def given_blend(recipe: BlendRecipe) -> Blend:
     """The blend of a recipe that fits nothing (method weights or mean, no calibration)."""
     weights = {"weights": recipe.weights} if recipe.method == "weights" else {}
     return Blend(recipe.method, weights)
 
 
-def fit_blend(scores: pd.DataFrame, folds: pd.DataFrame, recipe: Recipe) -> Blend:
+def fit_blend(scores: pd.DataFrame, folds: pd.DataFrame, recipe: BlendRecipe) -> Blend:
     """Fit combination, then calibration, then threshold. Arguments are those of `fit_combination`.
 
     The calibration sees each video as scored by a combination fitted on the other folds, as it will see test
@@ -76,7 +76,7 @@ def fit_blend(scores: pd.DataFrame, folds: pd.DataFrame, recipe: Recipe) -> Blen
 
 
 def held_out(
-    scores: pd.DataFrame, folds: pd.DataFrame, recipe: Recipe, judged: pd.DataFrame | None = None
+    scores: pd.DataFrame, folds: pd.DataFrame, recipe: BlendRecipe, judged: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Score and threshold of each video, by a blend that was fitted without its fold.
 

@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from liveness.errors import InputError
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 
 Config = dict[str, Any]
 
@@ -225,7 +225,7 @@ def _blend_contradictions(config: Config) -> Iterator[str]:
         yield f"ensemble.weights is given, but ensemble.method {method} takes none; remove one of them."
     if method == "weights" and not weights:
         yield "ensemble.method is weights, but ensemble.weights is missing; add it, or use mean."
-    recipe = Recipe(**config["ensemble"])
+    recipe = BlendRecipe(**config["ensemble"])
     key = "ensemble.calibration" if recipe.calibration else f"ensemble.method {method}"
     shared = set.intersection(*(set(model["folds"]) for model in config["models"].values()))
     if recipe.fitted and "train" not in config["data"]:

@@ -10,7 +10,7 @@ FITTED = ("rank_mean", "optimised", "stacking", "blending")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BlendRecipe:
     """How scores become one: see `ensemble` in config.yaml, and for the criterion `evaluation.threshold`."""
 
     method: str

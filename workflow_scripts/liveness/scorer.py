@@ -25,7 +25,7 @@ from liveness.manifest import list_videos
 from liveness.parallel import Workers
 from liveness.pipeline import Member, Pipeline
 from liveness.preprocessing import views
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 from liveness.scores import video_scores
 from liveness.throughput import video_table
 
@@ -63,7 +63,7 @@ class Scorer:
         self._fallback = described["fallback_score"]
         fitted = described["fitted_blend"]
         self._blend = (
-            read_blend(_inside(card, fitted)) if fitted else given_blend(Recipe(**described["ensemble"]))
+            read_blend(_inside(card, fitted)) if fitted else given_blend(BlendRecipe(**described["ensemble"]))
         )
         with ExitStack() as stack:
             ensemble = stack.enter_context(

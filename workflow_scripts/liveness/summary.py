@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from liveness.recipe import Recipe
+from liveness.recipe import BlendRecipe
 
 Figures = Mapping[str, Any]
 
@@ -117,7 +117,7 @@ def notes(metrics: Mapping[str, Any]) -> Iterator[str]:
     """How the figures were made, and what they do not say."""
     blend, threshold = metrics["blend"], metrics["threshold"]
     calibrated = f", calibrated ({blend['calibration']})" if blend["calibration"] else ""
-    nested = Recipe(blend["method"], calibration=blend["calibration"]).fitted
+    nested = BlendRecipe(blend["method"], calibration=blend["calibration"]).fitted
     yield f"The blend is of method {blend['method']}{calibrated}" + (
         "; each video is judged by one that was fitted without its fold."
         if nested
