@@ -9,13 +9,15 @@ from pathlib import Path
 
 # what a dry run loads besides
 import jsonschema
+import nbformat
 import pandas
 import smart_open
 import snakemake.cli
+import snakemake.profiles
 import snakemake.report.html_reporter
 import yte
 
-__all__ = ["jsonschema", "pandas", "smart_open", "yte"]
+__all__ = ["jsonschema", "nbformat", "pandas", "smart_open", "yte"]
 
 # of the forked processes none has loaded anything of ours: each reads the library anew
 PROCESSES = multiprocessing.get_context("forkserver")
