@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 # A configuration given on the command line replaces the demo: merging the two would train the demo's model too.
-if "models" not in config:
+if not (config.keys() & {"data", "models"} or workflow.overwrite_configfiles):
 
     configfile: workflow.source_path("config.yaml")
 
@@ -25,6 +25,12 @@ include: "rules/engines.smk"
 include: "rules/inference.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+
+
+# `score` and `compare` need nothing of what results were made from.
+if not (config.keys() & {"videos", "runs"} or workflow.remote_exec):
+    if missing := list(missing_paths()):
+        raise WorkflowError("The configuration cannot be used.", *missing)
 
 
 onerror:
@@ -89,7 +95,7 @@ rule report:
 
 
 rule clean_intermediate:
-    """Remove what was needed only on the way: stored frames, ONNX files."""
+    """Remove what was needed only on the way: stored frames, ONNX files. Whoever wants frames again trains again."""
     log:
         "results/logs/clean_intermediate.log",
     conda:

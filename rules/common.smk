@@ -195,9 +195,46 @@ def each_shard(pattern, shards=SHARDS, **wildcards):
     return lambda _: expand(pattern, shard=shards, **wildcards)
 
 
+def missing_paths():
+    """Files and folders that the configuration names, that are not there, and that no rule makes; one line each.
+
+    Snakemake would take what an earlier run made of another path for finished.
+    """
+    models = config["models"].items()
+    named = [
+        *((f"data.{split}.{key}", path) for split in SPLITS for key, path in DATA[split].items()),
+        *((f"models.{name}.pretrained", path) for name, model in models for path in started(model)),
+        *(
+            (f"models.{name}.weights.{fold}", path)
+            for name, model in models
+            for fold, path in model["weights"].items()
+        ),
+    ]
+    # weights from outside are not for train to make, whatever their path
+    makers = [rule for rule in workflow.rules if rule.name != "train"]
+    for key, path in named:
+        here = place(path) == path and not is_remote(path)
+        if (
+            here
+            and not os.path.exists(path)
+            and not any(maker.is_producer(path) for maker in makers)
+        ):
+            yield f"{key}: {path}: no such file or folder; correct the path (from {os.getcwd()})."
+
+
 def folder_of_videos(wildcards):
     """A split's videos as an input, for their time. Jobs open what they need of it: storage would copy it whole."""
     return stored(DATA[wildcards.split]["videos"], retrieve=False)
+
+
+def change_since_made(wildcards):
+    """When files last came or went in a folder of videos that a rule made; Snakemake sees only when that was."""
+    folder = DATA[wildcards.split]["videos"]
+    made = os.path.join(folder, ".snakemake_timestamp")
+    if is_remote(folder) or not os.path.isfile(made):
+        return None
+    changed = os.stat(folder).st_mtime_ns
+    return changed if changed > os.stat(made).st_mtime_ns else None
 
 
 def training_labels(wildcards):
@@ -298,10 +335,14 @@ def found_lr(wildcards):
     return [f"results/lr/{wildcards.model}.json"] if config["training"]["lr"] == "auto" else []
 
 
-def pretrained_file(wildcards):
+def started(model):
     """The file that a model starts from, where it is one: neither timm's hub nor inside a package."""
-    source = config["models"][wildcards.model]["pretrained"]
-    return [stored(source)] if isinstance(source, str) and not source.startswith("package:") else []
+    source = model["pretrained"]
+    return [source] if isinstance(source, str) and not source.startswith("package:") else []
+
+
+def pretrained_file(wildcards):
+    return [stored(path) for path in started(config["models"][wildcards.model])]
 
 
 def all_members():

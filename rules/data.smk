@@ -60,6 +60,7 @@ checkpoint manifest:
         "../envs/data.yaml"
     params:
         shards=len(SHARDS),
+        changed=change_since_made,
         code=source_digest("manifest.py"),
     script:
         "../workflow_scripts/manifest.py"

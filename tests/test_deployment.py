@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from snakemake.cli import parse_args
 
 from running import ROOT, job_table
 
@@ -158,3 +159,10 @@ def test_the_files_of_the_definition_are_all_that_the_workflow_reads(tmp_path: P
     done = subprocess.run(command, cwd=work, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"demo", "train", "review", "present"} <= set(job_table(done.stdout))
+
+
+def test_the_documented_commands_parse() -> None:
+    commands = re.findall(r"^\.venv/bin/snakemake (.*?)(?: +#.*)?$", DOCS, re.MULTILINE)
+    assert commands
+    for command in commands:
+        parse_args(shlex.split(command))

@@ -3,6 +3,7 @@
 They really run, since a dry run overstates what follows a checkpoint.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,15 @@ def finished(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def add_test_video(folder: Path) -> None:
     shutil.copy(folder / "test/9.mp4", folder / "test" / NEW)
+
+
+def add_to_a_folder_that_a_rule_made(folder: Path) -> None:
+    # Snakemake takes the time of such a folder from this file
+    stamp = folder / "test/.snakemake_timestamp"
+    before = (folder / "test").stat().st_mtime
+    stamp.touch()
+    os.utime(stamp, (before, before))
+    add_test_video(folder)
 
 
 def remove_test_video(folder: Path) -> None:
@@ -72,6 +82,7 @@ def order_labels(folder: Path) -> None:
 
 CHANGES: list[tuple[Callable[[Path], None], list[str], dict[str, int]]] = [
     (add_test_video, [], SHARD_SCORED),
+    (add_to_a_folder_that_a_rule_made, [], SHARD_SCORED),
     (remove_test_video, [], SHARD_SCORED),
     (replace_test_video, [], SHARD_SCORED),
     # the time of the folder above does not change: this has to be asked for, and looks at both splits

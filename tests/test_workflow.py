@@ -269,6 +269,27 @@ def test_configuration_mistakes_stop_before_anything_runs(tmp_path: Path) -> Non
     assert "Traceback" not in output
 
 
+def test_a_path_that_is_not_there_is_no_finished_run(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
+    config = tiny_config()
+    config["data"] = {"train": {"videos": "trai", "labels": "label.csv"}, "test": {"videos": "tests"}}
+    config["models"]["vit"]["pretrained"] = "vit.pth"
+    config["models"]["convnext"]["weights"] = {0: "results/weights/convnext/7.safetensors"}
+    run.configure(config)
+    output = run.snakemake(fails=True)
+    for named in (
+        "data.train.videos: trai:",
+        "data.train.labels: label.csv:",
+        "data.test.videos: tests:",
+        "models.vit.pretrained: vit.pth:",
+        "models.convnext.weights.0: results/weights/convnext/7.safetensors:",
+    ):
+        assert f"\n{named} no such file or folder; correct the path (from {run.folder})." in output
+    assert "Traceback" not in output
+    # what is there can be used all the same
+    assert run.planned("score", "--config", "videos=test") == {"score": 1}
+
+
 def test_the_sentence_of_a_failed_job_is_repeated_at_the_end(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     (run.folder / "labels.csv").write_text("fname,liveness_score\nplain.mp4,2\n")

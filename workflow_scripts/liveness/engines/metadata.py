@@ -96,7 +96,7 @@ def read_metadata(path: str | Path) -> EngineMetadata:
         record = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(
-            f"{path}: no such file; no engine is loaded without its metadata, compile it"
+            f"{path}: no such file; no engine is loaded without its metadata: `snakemake engines` makes both"
         ) from None
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); compile the engine again") from None
