@@ -383,8 +383,8 @@ def test_doubt_lists_and_shows_what_is_labelled_against_the_scores(finished: Run
     assert page.count("<figure>") == len(doubtful)
 
 
-def test_compare_needs_two_runs(tmp_path: Path) -> None:
-    run = Run(tmp_path, tiny_config())
+def test_compare_needs_two_runs(finished: Run, tmp_path: Path) -> None:
+    run = finished.copy(tmp_path / "run")
     assert "name two result folders" in run.snakemake("compare", fails=True)
     missing = run.snakemake("compare", "--config", "runs=[a,b]", fails=True)
     assert "a/folds/folds.csv: no such file; runs names two folders" in missing
