@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import stat
 import threading
 import zipfile
@@ -238,7 +239,9 @@ def test_a_dataset_is_fetched_once_and_then_stays(server: Server, dataset: Path,
         "unzip": {"test/videos/": "data/videos"},
     }
     weights = {"url": server.url("/file"), "sha256": SHA, "to": "weights/net.pth"}
-    data = {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "data/videos"}}
+    # the training videos are here
+    shutil.copytree(dataset, tmp_path, dirs_exist_ok=True)
+    data = tiny_config()["data"] | {"test": {"videos": "data/videos"}}
     config = tiny_config(data=data, fetch={"test": entry, "weights": weights})
     run = Run(tmp_path, config)
     targets = ["results/manifest/test", "weights/net.pth"]
