@@ -109,12 +109,6 @@ STRESSED = "results/stress/{degradation}/{shard}.parquet"
 PARITY = "results/parity.csv"
 DESCRIPTION = "results/data.md"
 CARD = "results/scorer.json"
-# braces would be wildcards
-SCORED_FOLDER = re.sub(
-    "[{}]",
-    "_",
-    f"results/scored/{os.path.basename(os.path.abspath(config.get('videos', 'videos')))}.csv",
-)
 # Large, and not looked at again while what was made of them is there.
 INTERMEDIATE = [f"results/{name}" for name in ("frames", "exported", "stress")]
 BLEND = "results/blend/blend.json"
@@ -203,7 +197,11 @@ def missing_paths():
     models = config["models"].items()
     named = [
         *((f"data.{split}.{key}", path) for split in SPLITS for key, path in DATA[split].items()),
-        *((f"models.{name}.pretrained", path) for name, model in models for path in started(model)),
+        *(
+            (f"models.{name}.pretrained", path)
+            for name, model in models
+            for path in starting_files(model)
+        ),
         *(
             (f"models.{name}.weights.{fold}", path)
             for name, model in models
@@ -335,14 +333,14 @@ def found_lr(wildcards):
     return [f"results/lr/{wildcards.model}.json"] if config["training"]["lr"] == "auto" else []
 
 
-def started(model):
+def starting_files(model):
     """The file that a model starts from, where it is one: neither timm's hub nor inside a package."""
     source = model["pretrained"]
     return [source] if isinstance(source, str) and not source.startswith("package:") else []
 
 
 def pretrained_file(wildcards):
-    return [stored(path) for path in started(config["models"][wildcards.model])]
+    return [stored(path) for path in starting_files(config["models"][wildcards.model])]
 
 
 def all_members():
@@ -387,66 +385,6 @@ def report_files(wildcards):
 def folds_of_training_videos(wildcards):
     """Held-out scoring needs to know which engines may score a video."""
     return [FOLDS] if wildcards.split == "train" else []
-
-
-def scorer_card(wildcards):
-    """All that lies between a video and its score; engines and a fitted blend by their paths, relative to the card, so
-    that the folder can be moved.
-    """
-    fitted = BlendRecipe(**config["ensemble"]).fitted
-
-    def beside_card(path):
-        return os.path.relpath(path, os.path.dirname(CARD))
-
-    return {
-        "engines": [
-            {
-                "model": name,
-                "fold": fold,
-                "metadata": beside_card(metadata_in(ENGINE.format(model=name, fold=fold))),
-            }
-            for name, fold in all_members()
-        ],
-        "sampling": frames_params("quality") | {"first": config["inference"]["frames"]},
-        "ensemble": config["ensemble"],
-        "fitted_blend": beside_card(BLEND) if fitted else None,
-        "aggregate": AGGREGATE,
-        **{key: config["inference"][key] for key in ("views", "crop_side", "fallback_score")},
-    }
-
-
-def folder_to_score(wildcards):
-    if "videos" not in config:
-        raise WorkflowError("Which folder? Name it: snakemake score --config videos=FOLDER")
-    return config["videos"]
-
-
-def state_of_engines(wildcards):
-    """Digest of what is known of the engines that are there, and of a fitted blend: no inputs either."""
-    paths = [
-        *map(metadata_in, all_engines()),
-        *([BLEND] if BlendRecipe(**config["ensemble"]).fitted else []),
-    ]
-    state = [Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths]
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
-
-
-def state_of_folder(wildcards):
-    """Digest of names, sizes and times of all files of the folder to score: it is no input, since whoever
-    makes it (the demo does) must not be asked to make it again.
-    """
-    folder = folder_to_score(wildcards)
-    if is_remote(folder):
-        state = sorted(listed(folder))
-    else:
-        files = sorted(
-            path
-            for parent, _, names in os.walk(folder, followlinks=True)
-            for path in (Path(parent, name) for name in names)
-            if path.is_file()
-        )
-        state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 
 def model_key(key):

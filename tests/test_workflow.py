@@ -269,6 +269,11 @@ def test_configuration_mistakes_stop_before_anything_runs(tmp_path: Path) -> Non
     assert "Traceback" not in output
 
 
+def test_a_given_configuration_is_not_merged_with_the_demo(tmp_path: Path) -> None:
+    output = Run(tmp_path, {"data": tiny_config()["data"]}).snakemake("-n", fails=True)
+    assert "models is missing" in output
+
+
 def test_a_path_that_is_not_there_is_no_finished_run(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     config = tiny_config()

@@ -1,0 +1,68 @@
+# What `publish` and `score` ask for: the card of a run, and the state of the engines and of the folder to score.
+
+# braces would be wildcards
+SCORED_FOLDER = re.sub(
+    "[{}]",
+    "_",
+    f"results/scored/{os.path.basename(os.path.abspath(config.get('videos', 'videos')))}.csv",
+)
+
+
+def scorer_card(wildcards):
+    """All that lies between a video and its score; engines and a fitted blend by their paths, relative to the card, so
+    that the folder can be moved.
+    """
+    fitted = BlendRecipe(**config["ensemble"]).fitted
+
+    def beside_card(path):
+        return os.path.relpath(path, os.path.dirname(CARD))
+
+    return {
+        "engines": [
+            {
+                "model": name,
+                "fold": fold,
+                "metadata": beside_card(metadata_in(ENGINE.format(model=name, fold=fold))),
+            }
+            for name, fold in all_members()
+        ],
+        "sampling": frames_params("quality") | {"first": config["inference"]["frames"]},
+        "ensemble": config["ensemble"],
+        "fitted_blend": beside_card(BLEND) if fitted else None,
+        "aggregate": AGGREGATE,
+        **{key: config["inference"][key] for key in ("views", "crop_side", "fallback_score")},
+    }
+
+
+def folder_to_score(wildcards):
+    if "videos" not in config:
+        raise WorkflowError("Which folder? Name it: snakemake score --config videos=FOLDER")
+    return config["videos"]
+
+
+def state_of_engines(wildcards):
+    """Digest of what is known of the engines that are there, and of a fitted blend: no inputs either."""
+    paths = [
+        *map(metadata_in, all_engines()),
+        *([BLEND] if BlendRecipe(**config["ensemble"]).fitted else []),
+    ]
+    state = [Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
+def state_of_folder(wildcards):
+    """Digest of names, sizes and times of all files of the folder to score: it is no input, since whoever
+    makes it (the demo does) must not be asked to make it again.
+    """
+    folder = folder_to_score(wildcards)
+    if is_remote(folder):
+        state = sorted(listed(folder))
+    else:
+        files = sorted(
+            path
+            for parent, _, names in os.walk(folder, followlinks=True)
+            for path in (Path(parent, name) for name in names)
+            if path.is_file()
+        )
+        state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
