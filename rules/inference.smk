@@ -84,7 +84,7 @@ rule score:
     input:
         card=CARD,
     output:
-        SCORED_FOLDER,
+        scored_folder(config.get("videos", "videos")),
     log:
         "results/logs/score.log",
     benchmark:

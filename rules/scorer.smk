@@ -1,11 +1,12 @@
 # What `publish` and `score` ask for: the card of a run, and the state of the engines and of the folder to score.
 
-# braces would be wildcards
-SCORED_FOLDER = re.sub(
-    "[{}]",
-    "_",
-    f"results/scored/{os.path.basename(os.path.abspath(config.get('videos', 'videos')))}.csv",
-)
+
+def scored_folder(videos):
+    """The CSV file of a folder that is scored: the folder's own path, below results/scored."""
+    path = os.path.abspath(f"/{videos.replace('://', '/')}" if is_remote(videos) else videos)
+    path = path.removeprefix(os.path.join(os.getcwd(), "")).lstrip("/")
+    # braces would be wildcards
+    return re.sub("[{}]", "_", f"results/scored/{path}.csv")
 
 
 def scorer_card(wildcards):

@@ -70,3 +70,12 @@ def test_a_group_without_a_sentence_names_all_logs(run_log: Path) -> None:
     run_log.write_text(GROUP)
     Path("logs/submit.log").unlink()
     assert failures(run_log) == ["blend failed: see logs/blend.log", "submit failed: see logs/submit.log"]
+
+
+def test_a_run_that_ctrl_c_stopped_names_what_failed_by_itself(run_log: Path) -> None:
+    stopped = "Terminating processes on user request, this might take some time.\n"
+    asked, killed = (ONE.format(rule=rule, log=f"logs/{rule}.log") for rule in ("submit", "blend"))
+    run_log.write_text(asked + stopped + killed)
+    submit, last = failures(run_log)
+    assert submit == "submit failed: rows.csv: no rows."
+    assert last.startswith("interrupted: ")

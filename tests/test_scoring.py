@@ -44,7 +44,7 @@ def test_every_shard_says_where_its_time_went(finished: Run) -> None:
     assert "videos_per_s" in log
 
 
-def test_a_folder_is_scored_by_the_engines_that_are_there(copied: Run) -> None:
+def test_a_folder_is_scored_by_the_engines_that_are_there(copied: Run, tmp_path: Path) -> None:
     """Whatever is out of date: nothing is trained or compiled for it."""
     shutil.copytree(copied.folder / "test", copied.folder / "new videos")
     (copied.folder / "new videos/broken.mp4").write_bytes(b"broken")
@@ -61,6 +61,11 @@ def test_a_folder_is_scored_by_the_engines_that_are_there(copied: Run) -> None:
     assert copied.planned("score", "--config", "videos=new videos") == {}
     (copied.folder / "new videos/broken.mp4").write_bytes(b"broken otherwise")
     assert copied.planned("score", "--config", "videos=new videos") == {"score": 1}
+    # a folder elsewhere has a file of its own
+    elsewhere = tmp_path / "new videos"
+    shutil.copytree(copied.folder / "test", elsewhere)
+    assert copied.executed("score", "--config", f"videos={elsewhere}") == {"score": 1}
+    assert set(pd.read_csv(f"{copied.folder}/results/scored{elsewhere}.csv")["fname"]) == set(TEST_NAMES)
 
 
 def test_scoring_on_demand_says_what_it_lacks(copied: Run) -> None:

@@ -151,7 +151,7 @@ def test_a_copy_of_the_results_scores_as_the_run_did(
     local = Run(tmp_path, SMALLEST)
     done = local.snakemake("score", "--config", f"videos=s3://{uploaded}/test")
     assert finished_jobs(done) == {"score": 1}
-    scored = pd.read_csv(tmp_path / "results/scored/test.csv").set_index("fname")
+    scored = pd.read_csv(tmp_path / f"results/scored/s3/{uploaded}/test.csv").set_index("fname")
     assert scored["problem"].isna().all()
     pd.testing.assert_series_equal(scored["liveness_score"].sort_index(), submission.sort_index(), atol=1e-4)
 

@@ -64,7 +64,7 @@ def test_single_frames_have_a_table_of_their_own() -> None:
 def test_a_comparison_is_a_table_too() -> None:
     rates = compare(judged(1.0), judged(4.0), seed=0)
     rows = cells(comparison(rates, ["A", "B"], [2.0, 3.5]))
-    assert rows[""] == ["A", "B", "difference"]
+    assert rows[""] == ["A", "B", "second - first"]
     assert rows["test videos per second"] == ["2.00", "3.50", "+1.50"]
     assert rows["EER (ROC convex hull)"][2].startswith("-0.")
     assert "test videos per second" not in comparison(rates, ["A", "B"], [2.0, None])

@@ -12,7 +12,8 @@ def failures(*run_logs: Path) -> list[str]:
     """One line per failed rule in Snakemake's logs of a run: the errors of its jobs, or where to look.
 
     Snakemake prints some thirty lines about a failed job after the job's own sentence. Of jobs that a cluster
-    ran as one (a group), it names all, indented, whichever failed: here those that said something.
+    ran as one (a group), it names all, indented, whichever failed: here those that said something. Jobs that
+    Ctrl-C stopped count as failed to Snakemake; here they do not.
     """
     text = "\n".join(log.read_text(encoding="utf-8") for log in run_logs if log.is_file())
     # a cluster's log file may follow the job's own
@@ -22,11 +23,13 @@ def failures(*run_logs: Path) -> list[str]:
         for indent, name, log in dict.fromkeys(re.findall(pattern, text, re.DOTALL | re.MULTILINE))
     ]
     group_spoke = any(in_group and sentences for in_group, *_, sentences in failed)
-    return [
+    interrupted = "Terminating processes on user request" in text
+    told = [
         f"{name} failed: {sentences or f'see {log}'}"
         for in_group, name, log, sentences in failed
-        if sentences or not (in_group and group_spoke)
+        if sentences or not (interrupted or (in_group and group_spoke))
     ]
+    return [*told, *["interrupted: the same command goes on where this one stopped"] * interrupted]
 
 
 def _sentences(job_log: str) -> str:

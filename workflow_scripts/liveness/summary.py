@@ -162,4 +162,4 @@ def comparison(rates: pd.DataFrame, runs: Sequence[str], speeds: Sequence[float 
         f"Held-out figures of the blends on {rates['videos'].iloc[0]} videos that both runs held out; 95 % "
         "intervals by a paired bootstrap over groups. A difference whose interval holds 0 may be chance."
     )
-    return f"{table(['', *runs, 'difference'], rows)}\n\n{note}\n"
+    return f"{table(['', *runs, 'second - first'], rows)}\n\n{note}\n"
