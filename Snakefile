@@ -29,9 +29,9 @@ include: "rules/report.smk"
 
 
 # `score` and `compare` need nothing of what results were made from.
-if not (config.keys() & {"videos", "runs"} or workflow.remote_exec):
-    if missing := list(missing_paths()):
-        raise WorkflowError("The configuration cannot be used.", *missing)
+if workflow.is_main_process and not config.keys() & {"videos", "runs"}:
+    if mistakes := [*missing_paths(), *wrong_tables()]:
+        raise WorkflowError("The configuration cannot be used.", *mistakes)
 
 
 onerror:

@@ -1,5 +1,4 @@
 # What the rules share: the checked configuration, paths, digests and input functions. Paths are written here, once.
-import csv
 import hashlib
 import os
 import re
@@ -51,10 +50,14 @@ def place(path):
     return f"{settings.default_storage_prefix.rstrip('/')}/{os.path.normpath(path)}"
 
 
+def is_here(path):
+    """Whether a path is one of this machine, and not of storage."""
+    return place(path) == path and not is_remote(path)
+
+
 def stored(path, **options):
     """The same as an input: what is in storage comes as a local copy, unless `retrieve=False` leaves it there."""
-    address = place(path)
-    return storage(address, **options) if address != path or is_remote(path) else path
+    return path if is_here(path) else storage(place(path), **options)
 
 
 try:
@@ -138,22 +141,19 @@ def labels_digest(wildcards):
     """Digest of the labels without order, and without attack types where folds do not use these: naming them
     then retrains nothing.
 
-    Of wildcards alone, since Snakemake does not compare params that are made from input. Where the labels are
-    yet to be made, or are no table, folds says so.
+    Of wildcards alone, since Snakemake does not compare params that are made from input. Labels that are yet to
+    be made have none, nor have those that folds will refuse.
     """
+    from liveness.labels import read_labels  # here: see wrong_tables
+
     used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
     try:
-        with (
-            local_copy(place(DATA["train"]["labels"])) as path,
-            open(path, newline="", encoding="utf-8-sig", errors="replace") as file,
-        ):
-            rows = sorted(
-                repr([(column, row[column]) for column in used if column in row])
-                for row in csv.DictReader(file)
-            )
-    except (FileNotFoundError, IsADirectoryError, csv.Error):
+        with local_copy(place(DATA["train"]["labels"])) as path:
+            labels = read_labels(path)
+    except (FileNotFoundError, InputError):
         return None
-    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+    table = labels.sort_values("fname")[[column for column in used if column in labels]]
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:16]
 
 
 def gpus_for(name):
@@ -211,13 +211,27 @@ def missing_paths():
     # weights from outside are not for train to make, whatever their path
     makers = [rule for rule in workflow.rules if rule.name != "train"]
     for key, path in named:
-        here = place(path) == path and not is_remote(path)
         if (
-            here
+            is_here(path)
             and not os.path.exists(path)
             and not any(maker.is_producer(path) for maker in makers)
         ):
             yield f"{key}: {path}: no such file or folder; correct the path (from {os.getcwd()})."
+
+
+def wrong_tables():
+    """What is wrong with the labels and the rows of the submission, which otherwise late jobs would tell."""
+    # here, since jobs parse the rules too, and pandas takes half a second
+    from liveness.labels import read_labels, read_names
+
+    readers = {("train", "labels"): read_labels, ("test", "sample_submission"): read_names}
+    for (split, key), read in readers.items():
+        path = DATA.get(split, {}).get(key, "")
+        if is_here(path) and os.path.isfile(path):
+            try:
+                read(path)
+            except InputError as error:
+                yield str(error)
 
 
 def folder_of_videos(wildcards):

@@ -18,7 +18,7 @@ from liveness.manifest import read_manifest, shard_of
 from liveness.models import load_checkpoint
 from liveness.preprocessing import model_input
 from liveness.scores import read_video_scores
-from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, tiny_config
+from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, name_data, tiny_config
 
 pytestmark = pytest.mark.slow
 MEMBERS = [(model, fold) for model in ("convnext", "vit") for fold in (0, 1)]
@@ -134,9 +134,7 @@ def test_a_finished_run_has_nothing_to_do(finished: Run) -> None:
 
 def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path) -> None:
     run = Run(tmp_path, tiny_config(shards=3))
-    (tmp_path / "train").mkdir()
-    (tmp_path / "test").mkdir()
-    (tmp_path / "labels.csv").touch()
+    name_data(tmp_path)
     expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
     last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "publish": 1}
     assert run.planned() == expected | last
@@ -158,9 +156,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     until_train = finished.planned("--forceall", "--omit-from", "export")
     assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4, "publish": 1}
     fresh = Run(tmp_path, tiny_config())
-    for name in ("train", "test"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "labels.csv").touch()
+    name_data(tmp_path)
     models = {"manifest": 1, "extract": 2, "folds": 1, "train": 4}
     for target, jobs in {
         "manifests": {"manifest": 2},
@@ -206,9 +202,7 @@ def test_jobs_ask_for_a_gpu_that_is_there_or_that_they_need(
     """Four engines share 16 cores, however many GPUs are left over."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     run = Run(tmp_path, tiny_config(engine={"backend": "tensorrt"}))
-    for name in ("train", "test"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "labels.csv").touch()
+    name_data(tmp_path)
     plan = run.snakemake("-n", "--cores", "16")
     assert planned_resources(plan, "extract") == {extract}
     assert planned_resources(plan, "train") == {(train, 1)}
@@ -295,12 +289,25 @@ def test_a_path_that_is_not_there_is_no_finished_run(finished: Run, tmp_path: Pa
     assert run.planned("score", "--config", "videos=test") == {"score": 1}
 
 
+def test_tables_are_read_before_anything_runs(tmp_path: Path) -> None:
+    """Else folds would refuse the labels once all frames are there, and submit its rows at the very end."""
+    config = tiny_config()
+    config["data"]["test"]["sample_submission"] = "rows.csv"
+    name_data(tmp_path)
+    (tmp_path / "labels.csv").write_text("fname,liveness_score\na.mp4,1\nb.mp4,2\n")
+    (tmp_path / "rows.csv").write_text("video\n1.mp4\n")
+    output = Run(tmp_path, config).snakemake("-n", fails=True)
+    assert "\nlabels.csv, row 3: liveness_score is '2'; expected 0 (spoof) or 1 (live)." in output
+    assert "\nrows.csv, row 1: the column fname is missing; expected fname." in output
+    assert "Traceback" not in output
+
+
 def test_the_sentence_of_a_failed_job_is_repeated_at_the_end(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
-    (run.folder / "labels.csv").write_text("fname,liveness_score\nplain.mp4,2\n")
+    (run.folder / "labels.csv").write_text("fname,liveness_score\nplain.mp4,1\ngone.mp4,0\n")
     last = run.snakemake("results/folds/folds.csv", fails=True).strip().splitlines()[-8:]
-    sentence = "liveness_score is '2'; expected 0 (spoof) or 1 (live)."
-    assert any(line.startswith("folds failed: ") and line.endswith(sentence) for line in last), last
+    sentence = "labels.csv: gone.mp4 is not in data.train.videos;"
+    assert any(line.startswith(f"folds failed: {sentence}") for line in last), last
 
 
 # ensembles
