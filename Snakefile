@@ -96,7 +96,7 @@ rule report:
 
 
 rule clean_intermediate:
-    """Remove what was needed only on the way: stored frames, ONNX files. Whoever wants frames again trains again."""
+    """Remove what was needed only on the way: stored frames, ONNX files. What then trains makes frames anew."""
     log:
         "results/logs/clean_intermediate.log",
     conda:

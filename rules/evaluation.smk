@@ -123,11 +123,10 @@ rule forecast:
 rule doubt:
     """Training videos whose label is likely wrong."""
     input:
-        after_manifest("train"),
+        manifests=manifests_of("train"),
         held_out=HELD_OUT,
         folds=FOLDS,
         labels=training_labels,
-        frames=each_shard(FRAMES, split="train"),
     output:
         table="results/doubts.csv",
         sheet=report(
@@ -143,6 +142,8 @@ rule doubt:
     conda:
         "../envs/data.yaml"
     params:
+        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        frames=frames_params(),
         code=source_digest("doubt.py"),
     script:
         "../workflow_scripts/doubt.py"

@@ -128,8 +128,7 @@ rule plot_lr:
 rule show_augmentation:
     """Training frames, and what augmentation makes of them."""
     input:
-        after_manifest("train"),
-        frames=each_shard(FRAMES, split="train"),
+        manifests=manifests_of("train"),
         folds=FOLDS,
     output:
         report(
@@ -145,6 +144,8 @@ rule show_augmentation:
     conda:
         "../envs/training.yaml"
     params:
+        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        frames=frames_params(),
         augmentation=lookup("training/augmentation", within=config),
         seed=config["seed"],
         code=source_digest("show_augmentation.py"),
@@ -261,9 +262,8 @@ rule present_outputs:
 rule review:
     """The held-out videos that were judged worst, with what each model saw in them."""
     input:
-        after_manifest("train"),
+        manifests=manifests_of("train"),
         scores=each_shard(SCORES, split="train"),
-        frames=each_shard(FRAMES, split="train"),
         weights=all_weights(),
         folds=FOLDS,
         held_out=HELD_OUT,
@@ -288,6 +288,8 @@ rule review:
     conda:
         "../envs/training.yaml"
     params:
+        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        frames=frames_params(),
         members=all_members(),
         models={
             name: {key: model[key] for key in ("architecture", "image_size")}

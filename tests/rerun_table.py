@@ -147,7 +147,8 @@ MODULES: dict[str, set[str]] = {
     "submission": {"submit"},
     **{name: {"evaluate"} for name in ("bootstrap", "evaluation", "summary")},
     # what only other targets reach: report, describe, forecast, doubt, compare, parity_report, score, demo
-    **dict.fromkeys(("figures", "plots", "bands", "pages", "mistakes", "examples", "explanation"), NOTHING),
+    **dict.fromkeys(("figures", "plots", "bands", "pages", "mistakes", "explanation"), NOTHING),
+    **dict.fromkeys(("excerpt", "examples"), NOTHING),
     **dict.fromkeys(("inventory", "degradation", "robustness", "doubts", "comparison", "scorer"), NOTHING),
     **dict.fromkeys(("engines/report", "demo", "portrait"), NOTHING),
     # of the rules that fetch, the checksum says what their files are

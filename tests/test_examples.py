@@ -7,7 +7,7 @@ import pytest
 
 from clips import numbered, write_clip
 from liveness.augmentation import Augmentation
-from liveness.examples import EPOCHS, SIDE, Example, choose, sheet
+from liveness.examples import EPOCHS, SIDE, Example, choose, middle_frames, sheet
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.random_degradation import KINDS
@@ -29,18 +29,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return FrameStore([folder / "0.arrow"])
 
 
-def test_middle_frames_of_videos_of_both_labels_are_chosen_evenly(store: FrameStore) -> None:
-    labels = {f"{number}.mp4": int(number < 5) for number in range(7)} | {"unreadable.mp4": 0}
-    chosen = choose(store, labels, {1: 3, 0: 4})
-    assert [example.fname for example in chosen] == ["0.mp4", "2.mp4", "4.mp4", "5.mp4", "6.mp4"]
-    assert [example.label for example in chosen] == [1, 1, 1, 0, 0]
-    for example in chosen:
+def test_videos_of_both_labels_are_chosen_evenly() -> None:
+    labels = {f"{number}.mp4": int(number < 5) for number in range(7)}
+    chosen = choose(labels, {1: 3, 0: 4})
+    assert list(chosen.items()) == [("0.mp4", 1), ("2.mp4", 1), ("4.mp4", 1), ("5.mp4", 0), ("6.mp4", 0)]
+    assert choose({"0.mp4": 0}, {1: 3, 0: 3}) == {"0.mp4": 0}
+
+
+def test_the_middle_frame_of_each_video_that_has_any(store: FrameStore) -> None:
+    shown = middle_frames(store, {"6.mp4": 0, "unreadable.mp4": 1, "2.mp4": 1})
+    assert [(example.fname, example.label) for example in shown] == [("6.mp4", 0), ("2.mp4", 1)]
+    for example in shown:
         assert (store.fnames[example.row], store.indices[example.row]) == (example.fname, 1)
         assert np.array_equal(example.image, store.image(example.row))
-
-
-def test_without_any_video_of_a_label_there_are_none_of_it(store: FrameStore) -> None:
-    assert [example.label for example in choose(store, {"0.mp4": 0}, {1: 3, 0: 3})] == [0]
 
 
 def test_every_kind_is_shown_even_when_it_is_switched_off_and_says_so() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from liveness.manifest import shard_of
-from running import TEST_NAMES, Run, tiny_config
+from running import TEST_NAMES, Run, finished_jobs, tiny_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
@@ -126,6 +126,10 @@ def test_results_stand_without_intermediate_files(finished: Run, tmp_path: Path)
     assert run.executed("clean_intermediate") == {"clean_intermediate": 1}
     assert not [name for name in ("frames", "exported") if (run.folder / "results" / name).exists()]
     assert run.planned() == {}
+    # what shows some frames takes these from their videos
+    made = finished_jobs(run.snakemake("review", "doubt", "show_augmentation"))
+    assert made == {"review": 1, "doubt": 1, "show_augmentation": 1}
+    assert not {"extract", "train", "export", "compile", "predict"} & set(run.planned("report"))
     # what needs no frames goes on without them
     run.configure(tiny_config(**ONE_MODEL, inference={"views": ["whole", "whole+hflip"]}))
     assert run.planned() == {"predict": 4, "blend": 1, "evaluate": 1, "submit": 1, "publish": 1}

@@ -4,7 +4,7 @@ import logging
 
 from liveness.blend import read_held_out
 from liveness.doubts import doubtful_labels
-from liveness.frames import FrameStore
+from liveness.excerpt import excerpt
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
 from liveness.mistakes import about, judged, spread_frames
@@ -23,16 +23,20 @@ logging.info(note)
 with whole(snakemake.output.table) as path:
     doubtful.to_csv(path)
 
-store = FrameStore(snakemake.input.frames)
-cards = [
-    Card(
-        fname,
-        about(video),
-        spread_frames(store, fname, FRAMES),
-        "labelled live" if video["liveness_score"] else "labelled spoof",
-    )
-    for fname, video in doubtful.head(VIDEOS).iterrows()
-]
+shown = doubtful.head(VIDEOS)
+params = snakemake.params
+with excerpt(
+    shown.index, snakemake.input.manifests, params.videos, params.frames, snakemake.threads
+) as store:
+    cards = [
+        Card(
+            fname,
+            about(video),
+            spread_frames(store, fname, FRAMES),
+            "labelled live" if video["liveness_score"] else "labelled spoof",
+        )
+        for fname, video in shown.iterrows()
+    ]
 with whole(snakemake.output.sheet) as path:
     text = page("Labels that are likely wrong", paragraph(note), contact_sheet(cards))
     path.write_text(text, encoding="utf-8")

@@ -6,8 +6,8 @@ import pandas as pd
 
 from liveness.blend import read_held_out
 from liveness.errors import InputError
+from liveness.excerpt import excerpt
 from liveness.explanation import explained
-from liveness.frames import FrameStore
 from liveness.labels import read_folds, with_attacks
 from liveness.log import start_log
 from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
@@ -27,21 +27,21 @@ videos = judged(read_held_out(snakemake.input.held_out), folds)
 shards = of_each(snakemake.input.scores, SCORES)
 scores = pd.concat(map(pd.read_parquet, shards), ignore_index=True)
 check_held_out(scores.drop_duplicates(["fname", "model", "fold"]), folds)
-store = FrameStore(snakemake.input.frames)
 shown = {label: worst(videos, label, VIDEOS) for label in (0, 1)}
 labels = pd.concat(shown.values())["liveness_score"].to_dict()
-pictures = {fname: spread_frames(store, fname, FRAMES) for fname in labels}
 
 weights = dict(zip(map(tuple, params.members), snakemake.input.weights, strict=True))
-for name, model in params.models.items():
-    telling = telling_frames(scores[scores["model"] == name], labels)
-    for fold, frames in telling.groupby("fold"):
-        checkpoint = load_checkpoint(weights[name, fold], model["architecture"], model["image_size"])
-        try:
-            for fname, caption, picture in explained(checkpoint, name, frames, labels, store):
-                pictures[fname][caption] = picture
-        except InputError as error:
-            logging.warning("no heat maps of %s: %s", name, error)
+with excerpt(labels, snakemake.input.manifests, params.videos, params.frames, snakemake.threads) as store:
+    pictures = {fname: spread_frames(store, fname, FRAMES) for fname in labels}
+    for name, model in params.models.items():
+        telling = telling_frames(scores[scores["model"] == name], labels)
+        for fold, frames in telling.groupby("fold"):
+            checkpoint = load_checkpoint(weights[name, fold], model["architecture"], model["image_size"])
+            try:
+                for fname, caption, picture in explained(checkpoint, name, frames, labels, store):
+                    pictures[fname][caption] = picture
+            except InputError as error:
+                logging.warning("no heat maps of %s: %s", name, error)
 
 for label, name, title, verdict in (
     (0, "accepts", "Attacks that look most live", FALSE_ACCEPT),

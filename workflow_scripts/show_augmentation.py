@@ -1,8 +1,8 @@
 """A sheet of training frames and of what augmentation makes of them."""
 
 from liveness.augmentation import Augmentation
-from liveness.examples import choose, sheet
-from liveness.frames import FrameStore
+from liveness.examples import choose, middle_frames, sheet
+from liveness.excerpt import excerpt
 from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.outputs import whole
@@ -15,8 +15,10 @@ NOTE = (
 )
 
 start_log(snakemake.log[0])
+params = snakemake.params
 labels = read_folds(snakemake.input.folds)["liveness_score"].to_dict()
-examples = choose(FrameStore(snakemake.input.frames), labels, {1: LIVE, 0: SPOOF})
-cards = sheet(examples, Augmentation(**snakemake.params.augmentation), snakemake.params.seed)
+chosen = choose(labels, {1: LIVE, 0: SPOOF})
+with excerpt(chosen, snakemake.input.manifests, params.videos, params.frames, snakemake.threads) as store:
+    cards = sheet(middle_frames(store, chosen), Augmentation(**params.augmentation), params.seed)
 with whole(snakemake.output[0]) as path:
     path.write_text(page("Augmentation", paragraph(NOTE), contact_sheet(cards)), encoding="utf-8")

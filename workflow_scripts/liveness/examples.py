@@ -27,17 +27,21 @@ class Example:
     image: np.ndarray
 
 
-def choose(store: FrameStore, labels: Mapping[str, int], count: Mapping[int, int]) -> list[Example]:
-    """The middle frame of `count` videos of each label, live ones first, spread evenly over all of it."""
-    chosen = []
+def choose(labels: Mapping[str, int], count: Mapping[int, int]) -> dict[str, int]:
+    """The labels of `count` videos of each, live ones first, spread evenly over all of it."""
+    chosen = {}
     for label in (1, 0):
-        fnames = [fname for fname in sorted(labels) if labels[fname] == label and len(store.rows(fname))]
+        fnames = sorted(fname for fname in labels if labels[fname] == label)
         places = np.linspace(0, len(fnames) - 1, min(count[label], len(fnames))).round().astype(int)
-        for fname in (fnames[place] for place in places):
-            rows = store.rows(fname)
-            row = int(rows[len(rows) // 2])
-            chosen.append(Example(fname, row, label, store.image(row)))
+        chosen |= {fnames[place]: label for place in places}
     return chosen
+
+
+def middle_frames(store: FrameStore, labels: Mapping[str, int]) -> list[Example]:
+    """The middle frame of each of the labelled videos that have any."""
+    rows = {fname: store.rows(fname) for fname in labels}
+    middle = {fname: int(own[len(own) // 2]) for fname, own in rows.items() if len(own)}
+    return [Example(fname, row, labels[fname], store.image(row)) for fname, row in middle.items()]
 
 
 def sheet(examples: Sequence[Example], augmentation: Augmentation, seed: int) -> list[Card]:

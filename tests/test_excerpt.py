@@ -1,0 +1,40 @@
+"""A few videos' frames are those that are stored of all."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from clips import numbered, write_clip
+from liveness.excerpt import excerpt
+from liveness.frames import FrameStore, Sampling, extract
+from liveness.manifest import build_manifest, read_manifest
+
+SAMPLING = Sampling(3, (0.0, 1.0), short_side=48)
+
+
+def test_frames_of_some_videos_are_those_that_are_stored_of_all(tmp_path: Path) -> None:
+    for number in range(4):
+        write_clip(tmp_path / f"{number}.mp4", numbered(8 + number))
+    (tmp_path / "broken.mp4").write_bytes(b"broken")
+    manifests = [tmp_path / "0.csv", tmp_path / "1.csv"]
+    build_manifest(tmp_path, manifests, tmp_path / "cache.sqlite", workers=1)
+    extract(read_manifest(manifests), tmp_path, tmp_path / "all.arrow", SAMPLING, quality=80, workers=1)
+    stored = FrameStore([tmp_path / "all.arrow"])
+
+    asked = ["3.mp4", "broken.mp4", "1.mp4"]
+    with excerpt(asked, manifests, tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=2) as few:
+        assert set(few.fnames) == {"1.mp4", "3.mp4"}
+        assert set(few.unreadable) == {"broken.mp4"}
+        for fname in few.fnames:
+            pairs = list(zip(few.rows(fname), stored.rows(fname), strict=True))
+            assert len(pairs) == SAMPLING.count
+            for one, other in pairs:
+                assert np.array_equal(few.image(one), stored.image(other))
+
+
+def test_of_no_videos_there_are_no_frames(tmp_path: Path) -> None:
+    write_clip(tmp_path / "0.mp4", numbered(8))
+    build_manifest(tmp_path, [tmp_path / "0.csv"], tmp_path / "cache.sqlite", workers=1)
+    with excerpt([], [tmp_path / "0.csv"], tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=1) as none:
+        assert len(none) == 0
