@@ -56,7 +56,7 @@ rule manifests:
 rule frames:
     """Stored frames of the training videos."""
     input:
-        each_shard(FRAMES, PARITY_SHARDS, split=PARITY_SPLIT),
+        training_frames,
 
 
 rule models:

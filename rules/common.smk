@@ -68,11 +68,9 @@ try:
 except InputError as error:
     raise WorkflowError(error) from None
 SPLITS = sorted(DATA)
-# Engines are compared with their models on training frames, or on test frames where all weights come from outside.
+# Engines are compared with their models on training videos, or on test videos where all weights come from outside.
 PARITY_SPLIT = "train" if "train" in DATA else "test"
 SHARDS = [str(shard) for shard in range(config["shards"])]
-# a million videos to score need not all be stored for that
-PARITY_SHARDS = SHARDS if "train" in DATA else SHARDS[:8]
 BACKEND = config["engine"]["backend"]
 # What runs on a GPU where there is one, and what cannot do without: see gpus_for.
 USE_GPU = {
@@ -187,6 +185,17 @@ def each_shard(pattern, shards=SHARDS, **wildcards):
     rules, and needs the files of one.
     """
     return lambda _: expand(pattern, shard=shards, **wildcards)
+
+
+def training_frames(wildcards):
+    return expand(FRAMES, split="train", shard=SHARDS) if "train" in DATA else []
+
+
+def parity_manifests(wildcards):
+    """Some of the test videos, where there are no training frames; those that came since compile nothing again."""
+    if "train" in DATA:
+        return []
+    return [ancient(path) for path in manifests_of("test", SHARDS[:8])(wildcards)]
 
 
 def missing_paths():

@@ -70,7 +70,7 @@ rule folds:
     """Folds that no person and no near-duplicate straddles."""
     input:
         manifests=manifests_of("train"),
-        frames=each_shard(FRAMES, split="train"),
+        frames=training_frames,
         # what counts in them is among the params
         labels=lambda wildcards: ancient(training_labels(wildcards)),
     output:

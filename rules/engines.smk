@@ -5,7 +5,8 @@ rule export:
     input:
         after_manifest(PARITY_SPLIT),
         weights=weights_of,
-        frames=each_shard(FRAMES, PARITY_SHARDS, split=PARITY_SPLIT),
+        frames=training_frames,
+        manifests=parity_manifests,
         folds=folds_that_trained,
     output:
         sources=SOURCES,
@@ -20,6 +21,8 @@ rule export:
         architecture=model_key("architecture"),
         image_size=model_key("image_size"),
         precisions=PRECISIONS,
+        videos=lambda wildcards: place(DATA[PARITY_SPLIT]["videos"]),
+        sampling=frames_params(),
         frames=lookup("engine/parity/frames", within=config),
         limit=lookup("engine/parity/max_difference", within=config),
         code=source_digest("export.py"),

@@ -5,7 +5,7 @@
 rule find_lr:
     input:
         after_manifest("train"),
-        frames=each_shard(FRAMES, split="train"),
+        frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
     output:
@@ -45,7 +45,7 @@ rule find_lr:
 rule train:
     input:
         after_manifest("train"),
-        frames=each_shard(FRAMES, split="train"),
+        frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
         lr=found_lr,

@@ -136,6 +136,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(("augmentation", "random_degradation", "recapture", "datasets", "models"), TRAINED),
     **dict.fromkeys(("training", "fitting", "task", "batches", "classifier", "callbacks"), TRAINED),
     **dict.fromkeys(("learning_rate", "losses", "soups", "normalisation", "depthwise", "heap"), TRAINED),
+    "excerpt": EXPORTED,
     **{f"engines/{name}": EXPORTED for name in ("classifier", "engine", "graph", "reference")},
     **{f"engines/{name}": COMPILED for name in ("backends", "cuda", "compiling", "metadata", "mixed_onnx")},
     **{f"engines/{name}": COMPILED for name in ("mixing", "opening", "parity")},
@@ -148,7 +149,7 @@ MODULES: dict[str, set[str]] = {
     **{name: {"evaluate"} for name in ("bootstrap", "evaluation", "summary")},
     # what only other targets reach: report, describe, forecast, doubt, compare, parity_report, score, demo
     **dict.fromkeys(("figures", "plots", "bands", "pages", "mistakes", "explanation"), NOTHING),
-    **dict.fromkeys(("excerpt", "examples"), NOTHING),
+    "examples": NOTHING,
     **dict.fromkeys(("inventory", "degradation", "robustness", "doubts", "comparison", "scorer"), NOTHING),
     **dict.fromkeys(("engines/report", "demo", "portrait"), NOTHING),
     # of the rules that fetch, the checksum says what their files are

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from clips import numbered, write_clip
-from liveness.excerpt import excerpt
+from liveness.excerpt import excerpt, varied
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import build_manifest, read_manifest
 
@@ -38,3 +38,23 @@ def test_of_no_videos_there_are_no_frames(tmp_path: Path) -> None:
     build_manifest(tmp_path, [tmp_path / "0.csv"], tmp_path / "cache.sqlite", workers=1)
     with excerpt([], [tmp_path / "0.csv"], tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=1) as none:
         assert len(none) == 0
+
+
+def test_varied_frames_are_of_as_many_videos_as_possible(tmp_path: Path) -> None:
+    for number in range(5):
+        write_clip(tmp_path / f"{number}.mp4", numbered(8))
+    (tmp_path / "broken.mp4").write_bytes(b"broken")
+    manifests = [tmp_path / "0.csv", tmp_path / "1.csv"]
+    build_manifest(tmp_path, manifests, tmp_path / "cache.sqlite", workers=1)
+    frames = asdict(SAMPLING) | {"quality": 80}
+    listed = read_manifest(manifests)
+    order = listed.loc[listed["readable"], "fname"].tolist()
+    for count, expected in (
+        (2, [order[0], order[4]]),
+        (5, order),
+        (6, [name for name in order for _ in range(2)]),
+        (99, [name for name in order for _ in range(SAMPLING.count)]),
+    ):
+        with varied(count, manifests, tmp_path, frames, workers=1) as store:
+            assert store.fnames == expected
+            assert not store.unreadable

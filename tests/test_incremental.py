@@ -121,6 +121,26 @@ def test_a_new_test_video_is_in_the_submission(finished: Run, tmp_path: Path) ->
     assert len(scores) == len(TEST_NAMES) + 1
 
 
+def test_without_training_videos_a_new_one_to_score_compiles_nothing(finished: Run, tmp_path: Path) -> None:
+    model = {"architecture": "test_convnext", "image_size": 64, "folds": [0]}
+    weights = {0: str(finished.folder / "results/weights/convnext/0.safetensors")}
+    config = {
+        "data": {"test": {"videos": "test"}},
+        "frames": {"count": 3, "short_side": 96},
+        "folds": {"count": 2},
+        "models": {"convnext": model | {"weights": weights}},
+    }
+    shutil.copytree(finished.folder / "test", tmp_path / "test")
+    run = Run(tmp_path, config)
+    once = dict.fromkeys(("manifest", "export", "compile", "predict", "submit", "publish"), 1)
+    assert run.executed() == once
+    add_test_video(run.folder)
+    assert run.executed() == SHARD_SCORED
+    scores = pd.read_csv(run.folder / "results/submission.csv")
+    assert set(scores["fname"]) == {*TEST_NAMES, NEW}
+    assert run.planned() == {}
+
+
 def test_results_stand_without_intermediate_files(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     assert run.executed("clean_intermediate") == {"clean_intermediate": 1}

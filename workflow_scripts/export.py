@@ -1,10 +1,12 @@
 """Export a model to what its engine is built from, and hold float32 ONNX against PyTorch on real frames."""
 
 import logging
+from contextlib import nullcontext
 
 from liveness.engines.graph import check_onnx, export_onnx, reference_probabilities
 from liveness.engines.reference import ReferenceSample, draw_frames, write_sample
 from liveness.errors import InputError
+from liveness.excerpt import varied
 from liveness.frames import FrameStore
 from liveness.labels import read_folds
 from liveness.log import start_log
@@ -16,7 +18,13 @@ params, sources = snakemake.params, snakemake.output.sources
 checkpoint = load_checkpoint(snakemake.input.weights, params.architecture, params.image_size)
 size, normalisation = checkpoint.image_size, {"mean": checkpoint.mean, "std": checkpoint.std}
 labels = {} if not snakemake.input.folds else read_folds(snakemake.input.folds[0])["liveness_score"].to_dict()
-frames, frame_labels = draw_frames(FrameStore(snakemake.input.frames), params.frames, size, labels)
+some = (
+    nullcontext(FrameStore(snakemake.input.frames))
+    if snakemake.input.frames
+    else varied(params.frames, snakemake.input.manifests, params.videos, params.sampling, snakemake.threads)
+)
+with some as store:
+    frames, frame_labels = draw_frames(store, params.frames, size, labels)
 reference = reference_probabilities(checkpoint.module, frames, **normalisation)
 write_sample(snakemake.output.reference, ReferenceSample(frames, reference, frame_labels))
 

@@ -29,7 +29,7 @@ class Example:
 
 def choose(labels: Mapping[str, int], count: Mapping[int, int]) -> dict[str, int]:
     """The labels of `count` videos of each, live ones first, spread evenly over all of it."""
-    chosen = {}
+    chosen: dict[str, int] = {}
     for label in (1, 0):
         fnames = sorted(fname for fname in labels if labels[fname] == label)
         places = np.linspace(0, len(fnames) - 1, min(count[label], len(fnames))).round().astype(int)

@@ -1,10 +1,12 @@
-"""Frames of a few videos, for sheets that show them: nobody should need all frames for that."""
+"""Frames of a few videos, for whom all would be too many."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from liveness.frames import FrameStore, Sampling, extract
 from liveness.manifest import read_manifest
@@ -12,8 +14,8 @@ from liveness.manifest import read_manifest
 
 @contextmanager
 def excerpt(
-    fnames: Collection[str],
-    manifests: Iterable[Path],
+    fnames: Iterable[str],
+    manifests: Sequence[Path],
     folder: str | Path,
     frames: Mapping[str, Any],
     workers: int,
@@ -31,3 +33,20 @@ def excerpt(
         path = Path(scratch, "frames.arrow")
         extract(wanted, folder, path, Sampling(**sampling), quality, workers)
         yield FrameStore([path])
+
+
+@contextmanager
+def varied(
+    count: int, manifests: Sequence[Path], folder: str | Path, frames: Mapping[str, Any], workers: int
+) -> Iterator[FrameStore]:
+    """A store of `count` frames or a few more, of as many videos as possible; fewer where there are no more.
+
+    The videos are spread evenly over the manifests; the other arguments are those of `excerpt`.
+    """
+    manifest = read_manifest(manifests)
+    readable = manifest.loc[manifest["readable"], "fname"]
+    videos = min(count, len(readable))
+    places = np.linspace(0, len(readable) - 1, videos).round().astype(int)
+    of_each = {"first": -(-count // max(1, videos))}
+    with excerpt(readable.iloc[places], manifests, folder, {**frames, **of_each}, workers) as store:
+        yield store

@@ -55,7 +55,7 @@ def draw_frames(
     """
     if not len(store):
         raise InputError(
-            "no video has a readable frame to compare engines on; see the log of extract, and lower shards "
+            "no video has a readable frame to compare engines on; see the job's log, and lower shards "
             "where there are about as many as videos."
         )
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
