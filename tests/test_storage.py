@@ -165,6 +165,30 @@ def test_a_new_video_is_scored_and_nothing_else_runs(run: Run, s3: fs.S3FileSyst
     s3.delete_file(f"{uploaded}/test/new.mp4")
 
 
+@pytest.mark.usefixtures("run")
+def test_without_training_videos_a_new_one_is_all_that_is_scored(
+    s3: fs.S3FileSystem, uploaded: str, tmp_path: Path
+) -> None:
+    """Weights, videos and results each below a prefix of their own."""
+    weights = {0: f"s3://{uploaded}/results/weights/convnext/0.safetensors"}
+    model = {"architecture": "test_convnext", "image_size": 64, "folds": [0], "weights": weights}
+    config = {
+        "data": {"test": {"videos": f"s3://{BUCKET}/unseen"}},
+        "frames": SMALLEST["frames"],
+        "folds": {"count": 2},
+        "models": {"convnext": model},
+    }
+    for name in TEST_NAMES:
+        s3.copy_file(f"{uploaded}/test/{name}", f"{BUCKET}/unseen/{name}")
+    scoring = Run(tmp_path, config)
+    options = (*IN_S3[:3], f"s3://{BUCKET}/scoring")
+    once = dict.fromkeys(("manifest", "export", "compile", "predict", "submit", "publish"), 1)
+    assert scoring.executed(*options) == once
+    time.sleep(1.1)  # times in S3 are whole seconds
+    s3.copy_file(f"{uploaded}/test/9.mp4", f"{BUCKET}/unseen/new.mp4")
+    assert scoring.executed(*options) == {"manifest": 1, "predict": 1, "submit": 1}
+
+
 def test_the_sentence_of_a_failed_job_is_found_in_the_bucket(run: Run) -> None:
     output = run.snakemake(*IN_S3, "score", "--config", f"videos={run.folder}", fails=True)
     assert "\nscore failed: " in output
