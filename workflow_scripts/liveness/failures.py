@@ -16,6 +16,7 @@ def failures(*run_logs: Path) -> list[str]:
     Ctrl-C stopped count as failed to Snakemake; here they do not.
     """
     text = "\n".join(log.read_text(encoding="utf-8") for log in run_logs if log.is_file())
+    text, interrupted, _ = text.partition("Terminating processes on user request")
     # a cluster's log file may follow the job's own
     pattern = r"^( *)Error in rule (\w+):.*?^ +log: (.+?)(?: \(send to storage\))?(?:,| \(check)"
     failed = [
@@ -23,13 +24,12 @@ def failures(*run_logs: Path) -> list[str]:
         for indent, name, log in dict.fromkeys(re.findall(pattern, text, re.DOTALL | re.MULTILINE))
     ]
     group_spoke = any(in_group and sentences for in_group, *_, sentences in failed)
-    interrupted = "Terminating processes on user request" in text
     told = [
         f"{name} failed: {sentences or f'see {log}'}"
         for in_group, name, log, sentences in failed
-        if sentences or not (interrupted or (in_group and group_spoke))
+        if sentences or not (in_group and group_spoke)
     ]
-    return [*told, *["interrupted: the same command goes on where this one stopped"] * interrupted]
+    return [*told, "interrupted: the same command goes on where this one stopped"] if interrupted else told
 
 
 def _sentences(job_log: str) -> str:
