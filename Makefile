@@ -11,7 +11,7 @@ SHELL := bash
 .PHONY: FORCE environment help setup slurm storage demo report dag browser test test-thorough test-slurm test-storage test-fast lint format docs lock clean
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # The lock holds uv itself: pip installs that one package, uv the rest (seconds instead of minutes).
 # Judged by content: a checkout that only touches the lock rebuilds nothing.

@@ -43,7 +43,7 @@ rule all:
     default_target: True
     input:
         SUBMISSION,
-        METRICS,
+        [METRICS] if "train" in DATA else [],
         CARD,
 
 

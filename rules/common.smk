@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness import leases, sources
+from liveness import folders, leases, sources
 from liveness.configuration import complete
 from liveness.engines.backends import metadata_in, onnx_precisions
 from liveness.errors import InputError
@@ -71,6 +71,8 @@ SPLITS = sorted(DATA)
 # Engines are compared with their models on training videos, or on test videos where all weights come from outside.
 PARITY_SPLIT = "train" if "train" in DATA else "test"
 SHARDS = [str(shard) for shard in range(config["shards"])]
+# as many files every plan looks at: a tenth of a second on a local disk
+LOOKED_AT = 20_000
 BACKEND = config["engine"]["backend"]
 # What runs on a GPU where there is one, and what cannot do without: see gpus_for.
 USE_GPU = {
@@ -115,7 +117,7 @@ INTERMEDIATE = [f"results/{name}" for name in ("frames", "exported", "stress")]
 BLEND = "results/blend/blend.json"
 HELD_OUT = "results/blend/held_out.csv"
 SUBMISSION = "results/submission.csv"
-METRICS = "results/metrics.json" if "train" in DATA else []
+METRICS = "results/metrics.json"
 
 
 wildcard_constraints:
@@ -231,35 +233,51 @@ def missing_paths():
 def wrong_tables():
     """What is wrong with the labels and the rows of the submission, which otherwise late jobs would tell."""
     # here, since jobs parse the rules too, and pandas takes half a second
-    from liveness.labels import read_labels, read_names
+    from liveness.labels import check_videos_exist, read_labels, read_names
 
-    readers = {("train", "labels"): read_labels, ("test", "sample_submission"): read_names}
-    for (split, key), read in readers.items():
+    def check_labels(path):
+        named, folder = read_labels(path)["fname"], DATA["train"]["videos"]
+        if is_here(folder) and os.path.isdir(folder) and len(named) <= LOOKED_AT:
+            there = [name for name in named if os.path.exists(os.path.join(folder, name))]
+            check_videos_exist(named, there, path)
+
+    for split, key, check in (
+        ("train", "labels", check_labels),
+        ("test", "sample_submission", read_names),
+    ):
         path = DATA.get(split, {}).get(key, "")
         if is_here(path) and os.path.isfile(path):
             try:
-                read(path)
+                check(path)
             except InputError as error:
                 yield str(error)
 
 
+def needed(split):
+    """The paths of a split, of which rules can do without one."""
+    if split not in DATA:
+        raise WorkflowError(f"data.{split} is missing; what was asked for needs its videos.")
+    return DATA[split]
+
+
 def folder_of_videos(wildcards):
     """A split's videos as an input, for their time. Jobs open what they need of it: storage would copy it whole."""
-    return stored(DATA[wildcards.split]["videos"], retrieve=False)
+    return stored(needed(wildcards.split)["videos"], retrieve=False)
 
 
-def change_since_made(wildcards):
-    """When files last came or went in a folder of videos that a rule made; Snakemake sees only when that was."""
+def state_of_videos(wildcards):
+    """Digest of the files in a folder of videos, of which Snakemake sees the folder's own time only: neither what
+    happens in sub-folders, nor what is overwritten, nor what comes into a folder that a rule made. Of more files than
+    every plan can look at, that time.
+    """
     folder = DATA[wildcards.split]["videos"]
-    made = os.path.join(folder, ".snakemake_timestamp")
-    if is_remote(folder) or not os.path.isfile(made):
+    if not (is_here(folder) and os.path.isdir(folder)):
         return None
-    changed = os.stat(folder).st_mtime_ns
-    return changed if changed > os.stat(made).st_mtime_ns else None
+    return folders.state(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
 
 
 def training_labels(wildcards):
-    return stored(DATA["train"]["labels"])
+    return stored(needed("train")["labels"])
 
 
 def manifests_of(split, shards=SHARDS):

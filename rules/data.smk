@@ -2,6 +2,7 @@
 
 
 rule demo:
+    """Films the demo's videos."""
     output:
         train_videos=directory("demo/train/videos"),
         train_labels="demo/train/labels.csv",
@@ -56,11 +57,13 @@ checkpoint manifest:
         "results/logs/manifest/{split}.log",
     benchmark:
         "results/benchmarks/manifest/{split}.tsv"
+    # so that what is wrong with either folder shows at once
+    priority: 2
     conda:
         "../envs/data.yaml"
     params:
         shards=len(SHARDS),
-        changed=change_since_made,
+        state=state_of_videos,
         code=source_digest("manifest.py"),
     script:
         "../workflow_scripts/manifest.py"

@@ -2,6 +2,7 @@
 
 
 rule blend:
+    """The fitted blend, its threshold, and held-out scores."""
     input:
         after_manifest("train"),
         scores=each_shard(SCORES, split="train"),
@@ -26,6 +27,7 @@ rule blend:
 
 # The labels again, for their attack types: folds leaves them out, so that naming an attack retrains nothing.
 rule evaluate:
+    """results/metrics.json and .md."""
     input:
         after_manifest("train"),
         scores=each_shard(SCORES, split="train"),
@@ -150,7 +152,7 @@ rule doubt:
 
 
 rule describe:
-    """results/data.md: balance, formats, near-duplicates, unreadable files."""
+    """results/data.md: balance, formats, near-duplicates, doubtful labels, unreadable files."""
     input:
         manifests=manifests_of("train"),
         folds=FOLDS,

@@ -32,6 +32,7 @@ rule predict:
 
 
 rule submit:
+    """results/submission.csv, unreadable.csv, time_submission.csv."""
     input:
         after_manifest("test"),
         after_manifest(PARITY_SPLIT),
@@ -65,6 +66,7 @@ rule submit:
 
 # The engines are no inputs here: neither of these two rules ever asks for an engine, let alone for training.
 rule publish:
+    """results/scorer.json: what `score` and the Python interface read."""
     output:
         CARD,
     log:

@@ -2,6 +2,7 @@
 
 
 rule plot:
+    """Figures of accuracy."""
     input:
         after_manifest("train"),
         scores=each_shard(SCORES, split="train"),
@@ -55,6 +56,7 @@ rule plot:
 
 
 rule plot_robustness:
+    """Figures of damaged videos, attack types and folds."""
     input:
         after_manifest("train"),
         robustness="results/robustness.csv",
@@ -154,6 +156,7 @@ rule show_augmentation:
 
 
 rule plot_throughput:
+    """Figure of what each stage of scoring takes."""
     input:
         [after_manifest(split) for split in SPLITS],
         **{split: each_shard(SCORES, split=split) for split in SPLITS},
@@ -183,6 +186,7 @@ rule plot_throughput:
 
 
 rule present:
+    """Tables of rates, videos and data."""
     input:
         manifests=manifests_of("train"),
         scores=each_shard(SCORES, split="train"),
@@ -230,6 +234,7 @@ rule present:
 
 
 rule present_outputs:
+    """Tables of the submission and of parity."""
     input:
         [after_manifest(split) for split in SPLITS],
         submission=SUBMISSION,

@@ -57,13 +57,5 @@ def state_of_folder(wildcards):
     """
     folder = folder_to_score(wildcards)
     if is_remote(folder):
-        state = sorted(listed(folder))
-    else:
-        files = sorted(
-            path
-            for parent, _, names in os.walk(folder, followlinks=True)
-            for path in (Path(parent, name) for name in names)
-            if path.is_file()
-        )
-        state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr(sorted(listed(folder))).encode()).hexdigest()[:16]
+    return folders.state(folder) if os.path.isdir(folder) else None

@@ -128,7 +128,7 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 MODULES: dict[str, set[str]] = {
-    **dict.fromkeys(("manifest", "video", "objects"), LISTED),
+    **dict.fromkeys(("manifest", "video", "objects", "folders"), LISTED),
     **dict.fromkeys(("errors", "log", "outputs"), LISTED | CARD),
     "parallel": LISTED,
     **dict.fromkeys(("preprocessing", "frames", "faces", "openvino_core"), EXTRACTED),

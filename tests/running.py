@@ -56,9 +56,11 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
 
 
 def name_data(folder: Path) -> None:
-    """What a plan of `tiny_config` looks at: folders without videos, and labels."""
+    """What a plan of `tiny_config` looks at: folders of videos, which it does not open, and labels."""
     for name in ("train", "test"):
         (folder / name).mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / "train" / name).touch()
     (folder / "labels.csv").write_text("fname,liveness_score\na.mp4,1\nb.mp4,0\n", encoding="utf-8")
 
 

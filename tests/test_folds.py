@@ -16,7 +16,6 @@ from liveness.errors import InputError
 from liveness.folds import (
     assign_folds,
     assign_folds_by_attack,
-    check_videos_exist,
     contradictions,
     merge_groups,
 )
@@ -129,12 +128,6 @@ def test_what_the_workflow_writes_is_read_back(tmp_path: Path, attack: dict[str,
     table = pd.DataFrame(columns, index=pd.Index(["007", "NA", "ặ.mp4"], name="fname"))
     table.to_csv(tmp_path / "folds.csv")
     pd.testing.assert_frame_equal(read_folds(tmp_path / "folds.csv"), table)
-
-
-def test_labels_of_videos_that_are_not_there() -> None:
-    check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
-    with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
-        check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")
 
 
 @st.composite

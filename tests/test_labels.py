@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from liveness.errors import InputError
-from liveness.labels import read_labels, read_names
+from liveness.labels import check_videos_exist, read_labels, read_names
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_spellings_of_one_table(csv: Csv, content: bytes) -> None:
         ("fname,liveness_score\na,1\n,0\n", ", row 3: ", "fname is empty"),
         ("fname,liveness_score\na,1\nb,0\n\na,0\n", ", row 5: ", "a was listed before with other values"),
         ("fname,liveness_score,group\na,1,x\nb,0,\na,1,y\n", ", row 4: ", "a was listed before"),
-        ("fname,label\na,1\n", ", row 1: ", "the column liveness_score is missing"),
-        ("a.mp4,1\nb.mp4,0\n", ", row 1: ", "the column fname, liveness_score is missing"),
+        ("fname,label\na,1\n", ", row 1: ", "the header lacks liveness_score"),
+        ("a.mp4,1\nb.mp4,0\n", ", row 1: ", "the header lacks fname, liveness_score"),
         ("fname;liveness_score\na;1\n", ", row 1: ", "expected fname,liveness_score"),
         ("fname,liveness_score\na,1\nb,0,x\n", ": ", "line 3"),
         ("fname,liveness_score\na,1,x\nb,0,y\n", ": ", "not a readable CSV file"),
@@ -114,3 +114,9 @@ def test_a_submission_has_each_row_once(csv: Csv) -> None:
     with pytest.raises(InputError) as caught:
         read_names(path)
     assert str(caught.value) == f"{path}, row 5: a is listed twice; expected one row per video."
+
+
+def test_labels_of_videos_that_are_not_there() -> None:
+    check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
+    with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
+        check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")

@@ -31,7 +31,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "config.yaml", place / "my.yaml")
     for split, table in (("train", "label.csv"), ("test", "sample_submission.csv")):
         (place / "FOLDER" / split / "videos").mkdir(parents=True)
-        (place / "FOLDER" / split / table).touch()
+        (place / "FOLDER" / split / table).write_text("fname,liveness_score\na.mp4,1\nb.mp4,0\n")
+        for name in ("a.mp4", "b.mp4"):
+            (place / "FOLDER" / split / "videos" / name).touch()
     return place
 
 

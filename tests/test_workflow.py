@@ -296,17 +296,20 @@ def test_tables_are_read_before_anything_runs(tmp_path: Path) -> None:
     name_data(tmp_path)
     (tmp_path / "labels.csv").write_text("fname,liveness_score\na.mp4,1\nb.mp4,2\n")
     (tmp_path / "rows.csv").write_text("video\n1.mp4\n")
-    output = Run(tmp_path, config).snakemake("-n", fails=True)
+    run = Run(tmp_path, config)
+    output = run.snakemake("-n", fails=True)
     assert "\nlabels.csv, row 3: liveness_score is '2'; expected 0 (spoof) or 1 (live)." in output
-    assert "\nrows.csv, row 1: the column fname is missing; expected fname." in output
+    assert "\nrows.csv, row 1: the header lacks fname; expected fname." in output
     assert "Traceback" not in output
+    (tmp_path / "labels.csv").write_text("fname,liveness_score\na.mp4,1\ngone.mp4,0\n")
+    assert "\nlabels.csv: gone.mp4 is not in data.train.videos; " in run.snakemake("-n", fails=True)
 
 
 def test_the_sentence_of_a_failed_job_is_repeated_at_the_end(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
-    (run.folder / "labels.csv").write_text("fname,liveness_score\nplain.mp4,1\ngone.mp4,0\n")
+    (run.folder / "labels.csv").write_text("fname,liveness_score\nplain.mp4,1\ntwo words.mp4,0\n")
     last = run.snakemake("results/folds/folds.csv", fails=True).strip().splitlines()[-8:]
-    sentence = "labels.csv: gone.mp4 is not in data.train.videos;"
+    sentence = "labels.csv: has no column group, but folds.groups is labels;"
     assert any(line.startswith(f"folds failed: {sentence}") for line in last), last
 
 
@@ -431,6 +434,8 @@ def test_supplied_weights_plan_no_training(finished: Run, tmp_path: Path) -> Non
     with_labels.configure(config)
     del planned["extract"]
     assert with_labels.planned() == planned | {"manifest": 1, "publish": 1}
+    for target in ("evaluation", "forecast", "describe"):
+        assert "data.train is missing; " in with_labels.snakemake("-n", target, fails=True)
 
 
 def test_an_unreadable_video_gets_the_fallback_and_a_line(finished: Run, tmp_path: Path) -> None:

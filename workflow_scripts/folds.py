@@ -12,12 +12,11 @@ from liveness.folds import (
     Leakage,
     assign_folds,
     assign_folds_by_attack,
-    check_videos_exist,
     contradictions,
     merge_groups,
 )
 from liveness.frames import FrameStore
-from liveness.labels import read_labels
+from liveness.labels import check_videos_exist, read_labels
 from liveness.log import start_log
 from liveness.manifest import read_manifest
 from liveness.outputs import whole

@@ -1,7 +1,6 @@
 """Cross-validation folds that no person and no near-duplicate straddles."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -137,14 +136,3 @@ def contradictions(duplicates: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     labelled = duplicates[duplicates["first"].isin(labels.index) & duplicates["second"].isin(labels.index)]
     differ = labels.loc[labelled["first"]].to_numpy() != labels.loc[labelled["second"]].to_numpy()
     return labelled[differ]
-
-
-def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
-    """Raise InputError when the labels file names videos that the folder does not have."""
-    missing = sorted(set(labelled) - set(listed))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(
-            f"{labels_file}: {missing[0]}{more} is not in data.train.videos; remove the row or add the video "
-            "(names are relative to that folder, with extension)."
-        )

@@ -1,6 +1,7 @@
 """Tables of labelled videos: the file that people hand in, and the folds made from it."""
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -46,6 +47,17 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
+def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
+    """Raise InputError when the labels file names videos that the folder does not have."""
+    missing = sorted(set(labelled) - set(listed))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(
+            f"{labels_file}: {missing[0]}{more} is not in data.train.videos; remove the row or add the video "
+            "(names are relative to that folder, with extension)."
+        )
+
+
 def read_folds(path: str | Path) -> pd.DataFrame:
     """Read the folds that this workflow wrote: liveness_score, group, [attack,] fold, indexed by fname."""
     types = {"fname": str, "group": str, "attack": str, "liveness_score": int, "fold": int}
@@ -88,7 +100,7 @@ def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame
     missing = [column for column in required if column not in table]
     if missing:
         raise InputError(
-            f"{path}, row 1: the column {', '.join(missing)} is missing; expected {','.join(required)}."
+            f"{path}, row 1: the header lacks {', '.join(missing)}; expected {','.join(required)}."
         )
     table.index += 2
     table = table[(table != "").any(axis=1)]  # blank lines

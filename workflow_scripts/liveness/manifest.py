@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 import sqlite3
 import time
 import unicodedata
@@ -18,6 +17,7 @@ from natsort import natsort_keygen, ns
 from tqdm import tqdm
 
 from liveness.errors import InputError
+from liveness.folders import files_below, size_and_time
 from liveness.objects import head, is_remote, listed
 from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
@@ -115,9 +115,9 @@ def find_videos(folder: str | Path) -> Iterator[File]:
 def _local_videos(folder: Path) -> Iterator[File]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; expected the folder that holds the videos")
-    for fname, entry in _files(folder):
+    for fname, entry in files_below(folder):
         if _is_video(Path(entry.path)):
-            yield fname, *_size_and_time(entry)
+            yield fname, *size_and_time(entry)
 
 
 def _remote_videos(folder: str) -> Iterator[File]:
@@ -195,21 +195,6 @@ def read_manifest(paths: Iterable[Path]) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(columns=list(DTYPES)).astype(DTYPES), *shards], ignore_index=True)
 
 
-def _files(folder: Path, prefix: str = "", above: tuple[Path, ...] = ()) -> Iterator[tuple[str, os.DirEntry]]:
-    """Yield the files below a folder, links followed; a link to a missing file is a file too."""
-    real = folder.resolve()
-    if real in above:  # a link to a folder that it lies in
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _files(Path(entry.path), f"{prefix}{entry.name}/", (*above, real))
-            elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
-                yield f"{prefix}{entry.name}", entry
-
-
 def _is_video(path: Path) -> bool:
     if path.suffix.lower() in EXTENSIONS:
         return True
@@ -225,14 +210,6 @@ def _begins_like_video(start: bytes) -> bool:
         return start[8:12] not in NO_VIDEO_BRANDS
     transport_stream = len(start) == HEAD and start[0] == start[188] == 0x47
     return transport_stream or start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")
-
-
-def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:
-    try:
-        status = entry.stat()
-    except OSError:  # a link to nothing: the probe will say so
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def _in_order(items: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:

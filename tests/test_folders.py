@@ -1,0 +1,64 @@
+"""Whether the files of a folder are still the same."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from liveness.folders import files_below, state
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub/below").mkdir(parents=True)
+    for name in ("a", "sub/b", "sub/below/c"):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, ns=(0, 10**18))
+    return tmp_path
+
+
+def overwrite(folder: Path) -> None:
+    (folder / "sub/b").write_text("s/b")
+
+
+def change_size_alone(folder: Path) -> None:
+    (folder / "a").write_text("longer")
+    os.utime(folder / "a", ns=(0, 10**18))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        overwrite,
+        change_size_alone,
+        lambda folder: (folder / "sub/below/new").touch(),
+        lambda folder: (folder / "sub/b").unlink(),
+        lambda folder: (folder / "a").rename(folder / "b"),
+        lambda folder: (folder / "dangling").symlink_to("nowhere"),
+    ],
+)
+def test_a_change_anywhere_is_seen(folder: Path, change: Callable[[Path], None]) -> None:
+    before = state(folder)
+    assert state(folder) == before
+    change(folder)
+    assert state(folder) != before
+
+
+def test_what_is_hidden_and_folders_times_do_not_count(folder: Path) -> None:
+    before = state(folder)
+    (folder / ".snakemake_timestamp").touch()
+    (folder / "sub/.hidden").mkdir()
+    (folder / "sub/.hidden/file").touch()
+    os.utime(folder / "sub")
+    assert state(folder) == before
+
+
+def test_of_too_many_files_there_is_none(folder: Path) -> None:
+    assert state(folder, most=3) == state(folder)
+    assert state(folder, most=2) is None
+
+
+def test_links_are_followed_once(folder: Path) -> None:
+    (folder / "sub/loop").symlink_to(folder)
+    assert sorted(name for name, _ in files_below(folder)) == ["a", "sub/b", "sub/below/c"]
