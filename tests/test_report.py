@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -69,6 +74,15 @@ def browser(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     chrome.quit()
 
 
+def clicked(page: Chrome, path: str) -> bool:
+    """Click on what is at a path, once it is there and no longer moves (it does while the page is drawn)."""
+    try:
+        page.find_element(By.XPATH, path).click()
+    except (NoSuchElementException, ElementClickInterceptedException, StaleElementReferenceException):
+        return False
+    return True
+
+
 def shown(browser: Chrome) -> list[str]:
     """Click through the report; return what it showed, having checked each: `category: name`."""
     seen = []
@@ -77,9 +91,7 @@ def shown(browser: Chrome) -> list[str]:
     assert set(names) == CATEGORIES
     for category in names:
         browser.refresh()
-        wait.until(
-            lambda page, category=category: page.find_elements(By.XPATH, f"//nav//a[span='{category}']")
-        )[0].click()
+        wait.until(lambda page, category=category: clicked(page, f"//nav//a[span='{category}']"))
         rows = wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "nav tbody tr"))
         for number in range(len(rows)):
             row = browser.find_elements(By.CSS_SELECTOR, "nav tbody tr")[number]
