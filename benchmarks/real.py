@@ -48,7 +48,7 @@ class Recipe:
         self.real, self.folder = real, folder
         self.config = yaml.safe_load((ROOT / "configs/small.yaml").read_text(encoding="utf-8"))
         labels = pd.read_csv(real / "train/label.csv", dtype={"fname": str})
-        people = pd.read_csv(real / "train/groups.csv", dtype=str)
+        people = pd.read_csv(real / "train/groups.csv", dtype=str, usecols=["fname", "group"])
         labels.merge(people, on="fname", validate="1:1").to_csv(folder / "labels.csv", index=False)
 
     def _run(self, seed: int, variant: dict[str, float], target: str) -> None:
