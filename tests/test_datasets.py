@@ -11,9 +11,10 @@ from clips import numbered, write_clip
 from liveness.augmentation import Key
 from liveness.batches import Share, TrainingSampler, ValidationSampler
 from liveness.datasets import TrainingFrames, ValidationFrames
-from liveness.frames import FrameStore, Sampling, extract
+from liveness.frame_store import FrameStore, extract
 from liveness.manifest import build_manifest, read_manifest
 from liveness.preprocessing import model_input
+from liveness.sampling import Sampling
 
 LABELS = {"a.mp4": 1, "b.mp4": 0}
 

@@ -16,8 +16,10 @@ from clips import write_clip
 from liveness import duplicates
 from liveness.duplicates import HASH_BITS, frame_hash, hash_frames, near_duplicates
 from liveness.folds import merge_groups
-from liveness.frames import FrameStore, Sampling, decode_jpeg, encode_jpeg, extract
+from liveness.frame_store import FrameStore, extract
+from liveness.jpeg import decode_jpeg, encode_jpeg
 from liveness.manifest import build_manifest, read_manifest
+from liveness.sampling import Sampling
 
 DATA = Path(__file__).parents[2] / "shared/data"
 # the default of folds.max_distance

@@ -7,8 +7,9 @@ import numpy as np
 
 from clips import numbered, write_clip
 from liveness.excerpt import excerpt, varied
-from liveness.frames import FrameStore, Sampling, extract
+from liveness.frame_store import FrameStore, extract
 from liveness.manifest import build_manifest, read_manifest
+from liveness.sampling import Sampling
 
 SAMPLING = Sampling(3, (0.0, 1.0), short_side=48)
 

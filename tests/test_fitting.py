@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 from clips import write_clip
 from liveness.errors import InputError
 from liveness.fitting import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
-from liveness.frames import Sampling, extract
+from liveness.frame_store import extract
 from liveness.manifest import build_manifest, read_manifest
+from liveness.sampling import Sampling
 from running import ROOT
 
 pytestmark = pytest.mark.slow

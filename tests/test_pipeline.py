@@ -12,13 +12,13 @@ import pytest
 
 from clips import numbered, write_clip
 from liveness.decoding import Video
-from liveness.engines.engine import Engine
-from liveness.engines.ensemble import Frames, Inputs, SerialEnsemble
+from liveness.engines.engine import Engine, Frames, Inputs
+from liveness.engines.ensemble import SerialEnsemble
 from liveness.errors import InputError
-from liveness.frames import Sampling, read_video
 from liveness.parallel import Workers
 from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.preprocessing import View, model_input, part, views
+from liveness.sampling import Sampling, read_video
 from liveness.throughput import Finished
 
 SAMPLING = Sampling(count=4, window=(0.0, 1.0), short_side=64, first=3)

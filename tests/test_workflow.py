@@ -13,7 +13,7 @@ import yaml
 from liveness.blend import read_blend, read_held_out
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.manifest import read_manifest, shard_of
 from liveness.models import load_checkpoint
 from liveness.preprocessing import model_input

@@ -7,7 +7,7 @@ from liveness.engines.graph import check_onnx, export_onnx, reference_probabilit
 from liveness.engines.reference import ReferenceSample, draw_frames, write_sample
 from liveness.errors import InputError
 from liveness.excerpt import varied
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
 from liveness.log import start_log
 from liveness.models import load_checkpoint, save_checkpoint

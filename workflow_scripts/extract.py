@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from liveness.frames import Sampling, extract
+from liveness.frame_store import extract
 from liveness.leases import lease
 from liveness.log import start_log
 from liveness.manifest import read_manifest
+from liveness.sampling import Sampling
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

@@ -15,7 +15,7 @@ from liveness.folds import (
     contradictions,
     merge_groups,
 )
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.labels import check_videos_exist, read_labels
 from liveness.log import start_log
 from liveness.manifest import read_manifest

@@ -4,7 +4,6 @@ import logging
 
 from liveness.degradation import degraded
 from liveness.engines.backends import metadata_in
-from liveness.frames import Sampling
 from liveness.labels import read_folds
 from liveness.leases import lease
 from liveness.log import start_log
@@ -12,6 +11,7 @@ from liveness.manifest import read_manifest
 from liveness.outputs import whole
 from liveness.pipeline import Member
 from liveness.preprocessing import views
+from liveness.sampling import Sampling
 from liveness.shard import score_shard, videos_of
 
 start_log(snakemake.log[0])

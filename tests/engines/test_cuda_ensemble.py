@@ -10,7 +10,8 @@ from exported import MAX_BATCH, Exported
 
 from liveness.engines.compiling import compile_engine
 from liveness.engines.cuda import active_context, driver
-from liveness.engines.ensemble import Ensemble, open_ensemble
+from liveness.engines.engine import Ensemble
+from liveness.engines.ensemble import open_ensemble
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.errors import InputError

@@ -9,7 +9,8 @@ import pytest
 from exported import MAX_BATCH, Exported
 
 from liveness.engines.compiling import compile_engine
-from liveness.engines.ensemble import IN_FLIGHT, Ensemble, Inputs, open_ensemble
+from liveness.engines.engine import IN_FLIGHT, Ensemble, Inputs
+from liveness.engines.ensemble import open_ensemble
 from liveness.engines.loading import load_engine
 from liveness.errors import InputError
 from liveness.preprocessing import WHOLE, View, model_input, part

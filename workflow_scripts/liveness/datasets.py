@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset
 
 from liveness.augmentation import View
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.preprocessing import model_input
 
 

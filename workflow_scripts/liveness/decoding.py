@@ -8,15 +8,13 @@ from time import perf_counter
 
 import numpy as np
 
-from liveness.frames import Sampling, read_video
 from liveness.parallel import Crash, Workers
-from liveness.preprocessing import Box, model_input, part
+from liveness.preprocessing import Box, Degrade, model_input, part
+from liveness.sampling import Sampling, read_video
 from liveness.video import VideoError, probe
 
 # What a model input is cut from: its side in pixels, and the part of the frame.
 Cut = tuple[int, Box]
-# What is done to a decoded frame, uint8 RGB [H, W, 3], before anything else.
-Degrade = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from liveness.decoding import Degrade
-from liveness.frames import Sampling, decode_jpeg, encode_jpeg
-from liveness.preprocessing import part
+from liveness.jpeg import decode_jpeg, encode_jpeg
+from liveness.preprocessing import Degrade, part
+from liveness.sampling import Sampling
 
 # sides of the part that a crop keeps: 64 % of the area
 CROP = 0.8

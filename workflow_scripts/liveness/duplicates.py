@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.parallel import Crash, bounded_map
 
 HASH_BITS = 128

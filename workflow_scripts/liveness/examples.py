@@ -7,7 +7,7 @@ import numpy as np
 
 from liveness import random_degradation, recapture
 from liveness.augmentation import Augmentation, erase, recaptured, training_view
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.normalisation import Normalisation
 from liveness.pages import Card
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from liveness.frames import FrameStore, Sampling, extract
+from liveness.frame_store import FrameStore, extract
 from liveness.manifest import read_manifest
+from liveness.sampling import Sampling
 
 
 @contextmanager

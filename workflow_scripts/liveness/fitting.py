@@ -25,7 +25,7 @@ from liveness import leases
 from liveness.augmentation import Augmentation
 from liveness.batches import this_share
 from liveness.errors import InputError
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
 from liveness.learning_rate import find_learning_rate
 from liveness.models import create, save_checkpoint

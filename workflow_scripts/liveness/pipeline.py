@@ -10,13 +10,13 @@ from time import perf_counter
 import numpy as np
 import pyarrow as pa
 
-from liveness.decoding import Cut, Decoded, Degrade, Video, decode
-from liveness.engines.ensemble import Ensemble
+from liveness.decoding import Cut, Decoded, Video, decode
+from liveness.engines.engine import Ensemble
 from liveness.errors import InputError
 from liveness.faces import faceless_summary
-from liveness.frames import Sampling
 from liveness.parallel import Workers
-from liveness.preprocessing import View
+from liveness.preprocessing import Degrade, View
+from liveness.sampling import Sampling
 from liveness.throughput import Finished
 
 log = logging.getLogger(__name__)

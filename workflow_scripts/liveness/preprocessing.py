@@ -1,6 +1,6 @@
 """The one definition of what happens to a frame between the decoder and the model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -8,6 +8,8 @@ import numpy as np
 
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+# What simulated damage does to a decoded frame, uint8 RGB [H, W, 3], before anything else sees it.
+Degrade = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from liveness.frames import decode_jpeg, encode_jpeg
+from liveness.jpeg import decode_jpeg, encode_jpeg
 from liveness.preprocessing import part
 
 # sides of what a zoom leaves of the frame

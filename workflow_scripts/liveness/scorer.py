@@ -20,12 +20,12 @@ from liveness.blend import given_blend, read_blend
 from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
 from liveness.errors import InputError
-from liveness.frames import Sampling
 from liveness.manifest import list_videos
 from liveness.parallel import Workers
 from liveness.pipeline import Member, Pipeline
 from liveness.preprocessing import views
 from liveness.recipe import BlendRecipe
+from liveness.sampling import Sampling
 from liveness.scores import video_scores
 from liveness.throughput import video_table
 

@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from liveness.decoding import Degrade, Video
+from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
-from liveness.frames import Sampling
 from liveness.parallel import Workers
 from liveness.pipeline import SCORES, Member, Pipeline
-from liveness.preprocessing import View
+from liveness.preprocessing import Degrade, View
+from liveness.sampling import Sampling
 from liveness.throughput import Finished, stage_table
 
 

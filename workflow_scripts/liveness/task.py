@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from liveness.augmentation import Augmentation
-from liveness.frames import FrameStore
+from liveness.frame_store import FrameStore
 from liveness.models import Checkpoint
 
 

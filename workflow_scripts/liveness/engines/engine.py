@@ -1,7 +1,8 @@
-"""What every back end offers: a `Backend` builds engines and opens them, an `Engine` scores pixels."""
+"""What every back end offers: a `Backend` builds and opens engines, an `Engine` scores pixels."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -9,11 +10,22 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.preprocessing import Box
+
 # names of the graph's input and output, in every ONNX file and every engine
 INPUT_NAME = "pixels"
 OUTPUT_NAME = "probability"
 # the target of an engine that was built where it cannot run
 AHEAD_OF_TIME = "ahead of time"
+
+Inputs = Mapping[tuple[int, Box], NDArray[np.uint8]]
+"""What engines see before mirroring, by (image size, box): uint8 [n, size, size, 3]."""
+
+Frames = Sequence[NDArray[np.uint8]]
+"""Canonical frames of any sizes, each uint8 [H, W, 3]."""
+
+# Batches under way at once: while one is scored the next lies ready, and more would only take memory.
+IN_FLIGHT = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,43 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free the device's memory; the engine cannot be called afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Ensemble(ABC):
+    """Engines that score the same batches; use it as a context manager. One thread at a time may submit.
+
+    Attributes:
+        takes_frames: True where `submit` takes canonical frames and makes the engines' inputs on the device;
+            False where it takes Inputs.
+        sizes: of the frames that each engine takes, in pixels.
+        seconds: time spent so far by stage: "preprocess", "copy" and "compute", those that exist. Stages of
+            different batches may run side by side.
+    """
+
+    takes_frames: bool
+    sizes: tuple[int, ...]
+    seconds: dict[str, float]
+
+    @abstractmethod
+    def submit(self, batch: Inputs | Frames, which: Sequence[int]) -> Future[NDArray[np.float32]]:
+        """Score a batch with the engines at these positions.
+
+        Returns at once where fewer than IN_FLIGHT batches are under way, else as soon as one is done. The
+        batch must stay as it is until the future is done.
+
+        Returns:
+            A future of float32 [len(which), n]: probability of live by engine and frame, the mean of views.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Wait for what was submitted, then free all engines and buffers."""
 
     def __enter__(self) -> Self:
         return self

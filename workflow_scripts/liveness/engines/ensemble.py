@@ -2,66 +2,19 @@
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.engine import Engine
+from liveness.engines.cuda_ensemble import CudaEnsemble
+from liveness.engines.engine import IN_FLIGHT, Engine, Ensemble, Frames, Inputs
 from liveness.engines.loading import load_engine
 from liveness.engines.tensorrt_engine import TensorRtEngine
-from liveness.preprocessing import Box, View
-
-Inputs = Mapping[tuple[int, Box], NDArray[np.uint8]]
-"""What engines see before mirroring, by (image size, box): uint8 [n, size, size, 3]."""
-
-Frames = Sequence[NDArray[np.uint8]]
-"""Canonical frames of any sizes, each uint8 [H, W, 3]."""
-
-# Batches under way at once: while one is scored the next lies ready, and more would only take memory.
-IN_FLIGHT = 2
-
-
-class Ensemble(ABC):
-    """Engines that score the same batches; use it as a context manager. One thread at a time may submit.
-
-    Attributes:
-        takes_frames: True where `submit` takes canonical frames and makes the engines' inputs on the device;
-            False where it takes Inputs.
-        sizes: of the frames that each engine takes, in pixels.
-        seconds: time spent so far by stage: "preprocess", "copy" and "compute", those that exist. Stages of
-            different batches may run side by side.
-    """
-
-    takes_frames: bool
-    sizes: tuple[int, ...]
-    seconds: dict[str, float]
-
-    @abstractmethod
-    def submit(self, batch: Inputs | Frames, which: Sequence[int]) -> Future[NDArray[np.float32]]:
-        """Score a batch with the engines at these positions.
-
-        Returns at once where fewer than IN_FLIGHT batches are under way, else as soon as one is done. The
-        batch must stay as it is until the future is done.
-
-        Returns:
-            A future of float32 [len(which), n]: probability of live by engine and frame, the mean of views.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Wait for what was submitted, then free all engines and buffers."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+from liveness.preprocessing import View
 
 
 def open_ensemble(
@@ -82,8 +35,6 @@ def open_ensemble(
         engines = [stack.enter_context(load_engine(path, threads=threads)) for path in metadata]
         ensemble: Ensemble
         if all(isinstance(engine, TensorRtEngine) for engine in engines):
-            from liveness.engines.cuda_ensemble import CudaEnsemble
-
             ensemble = CudaEnsemble(engines, views, batch_size=batch_size)  # type: ignore[arg-type]
         else:
             ensemble = SerialEnsemble(engines, views)

@@ -14,7 +14,7 @@ from liveness.outputs import whole
 from liveness.preprocessing import model_input
 
 if TYPE_CHECKING:
-    from liveness.frames import FrameStore
+    from liveness.frame_store import FrameStore
 
 # in place of the label of a frame whose video has none
 UNKNOWN = -1

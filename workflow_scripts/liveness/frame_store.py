@@ -2,22 +2,21 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from liveness.faces import crop_to_face, faceless_summary
+from liveness.faces import faceless_summary
+from liveness.jpeg import decode_jpeg, encode_jpeg
 from liveness.outputs import whole
 from liveness.parallel import Crash, bounded_map
-from liveness.preprocessing import canonical, sample_times
-from liveness.video import VideoError, read_frames
+from liveness.sampling import Sampling, read_video
+from liveness.video import VideoError
 
 if TYPE_CHECKING:  # importing pandas takes a second, in every process that decodes
     import pandas as pd
@@ -29,70 +28,6 @@ SCHEMA = pa.schema(
 )
 UNREADABLE = b"unreadable"
 ROWS_PER_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames of a video are looked at and in what form; config.yaml explains each value under frames.
-
-    `first` says how many of the `count` frames are wanted; None means all of them. `nvdec` changes no pixel.
-    """
-
-    count: int
-    window: Sequence[float]
-    short_side: int
-    snap_to_reference: bool = False
-    nvdec: bool = False
-    first: int | None = None
-    crop: str = "none"
-    face_margin: float = 0.3
-
-    @property
-    def frames(self) -> int:
-        """How many frames a video gives."""
-        return min(self.first or self.count, self.count)
-
-    def times(self, duration: float) -> np.ndarray:
-        """When a video of `duration` seconds is looked at, float64 [n] in seconds."""
-        return sample_times(duration, self.count, self.window)[: self.first]
-
-
-class Sampled(NamedTuple):
-    """What was seen of a video: its sampled frames.
-
-    `images` are uint8 RGB [H, W, 3] in canonical form (see `preprocessing.canonical`), `times` float64 [n] in
-    seconds when they are shown, and `faceless` counts those that were to be cropped to a face and have none.
-    """
-
-    images: list[np.ndarray]
-    times: np.ndarray
-    faceless: int
-
-
-def read_video(
-    path: str | Path,
-    duration: float,
-    sampling: Sampling,
-    degrade: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> Sampled:
-    """Decode the sampled frames of a video and bring them into the form that training and scoring share.
-
-    `duration` comes from the manifest. Decoding stops at the last frame wanted. `degrade` changes the decoded
-    frames first (see `degradation`): faces are looked for in what is left.
-
-    Raises VideoError if no frame can be decoded, InputError if there is no detector for the faces to crop to.
-    """
-    times = sampling.times(duration).tolist()
-    frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
-    decoded = (degrade(frame.image) if degrade else frame.image for frame in frames)
-    images, faceless = [], 0
-    for image in decoded:
-        if sampling.crop == "face":
-            face = crop_to_face(image, sampling.face_margin)
-            faceless += face is None
-            image = image if face is None else face
-        images.append(canonical(image, sampling.short_side))
-    return Sampled(images, np.array([frame.time for frame in frames]), faceless)
 
 
 def extract(
@@ -177,26 +112,6 @@ class FrameStore:
     def image(self, row: int) -> np.ndarray:
         """Return a frame as uint8 RGB [H, W, 3]."""
         return decode_jpeg(self._images[row].as_buffer())
-
-
-def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """Encode a uint8 RGB image [H, W, 3]; from quality 95 on, colours keep the full resolution (4:4:4).
-
-    Training sees frames that went through this and prediction frames that did not: halving the colours'
-    resolution would be the larger part of the difference.
-    """
-    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if quality >= 95 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    _, buffer = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    return buffer.tobytes()
-
-
-def decode_jpeg(buffer: bytes | pa.Buffer) -> np.ndarray:
-    """Decode what `encode_jpeg` made to uint8 RGB [H, W, 3]."""
-    image = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise ValueError("not a JPEG: the frames file is damaged; remove it, so that it is extracted again")
-    return np.asarray(image, np.uint8)
 
 
 def _encode_video(
