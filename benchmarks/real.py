@@ -25,7 +25,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from liveness.labels import read_labels
-from liveness.metrics import equal_error_rate, log_loss
+from liveness.metrics.error_rates import equal_error_rate, log_loss
 from liveness.models import create
 from liveness.preprocessing import sample_times
 from liveness.video import probe, read_frames

@@ -131,7 +131,9 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(("manifest", "video", "objects", "folders"), LISTED),
     **dict.fromkeys(("errors", "log", "outputs"), LISTED | CARD),
     "parallel": LISTED,
-    **dict.fromkeys(("preprocessing", "frame_store", "jpeg", "sampling", "faces", "openvino_core"), EXTRACTED),
+    **dict.fromkeys(
+        ("preprocessing", "frame_store", "jpeg", "sampling", "faces", "openvino_core"), EXTRACTED
+    ),
     **dict.fromkeys(("labels", "folds", "duplicates"), FOLDED),
     **dict.fromkeys(("augmentation", "random_degradation", "recapture", "datasets", "models"), TRAINED),
     **dict.fromkeys(("training", "fitting", "task", "batches", "classifier", "callbacks"), TRAINED),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from liveness import metrics
-from liveness.bootstrap import CHUNK, bootstrap, interval
+from liveness.metrics import error_rates
+from liveness.metrics.bootstrap import CHUNK, bootstrap, interval
 
 
 def mean_of(values: np.ndarray):
@@ -46,7 +46,7 @@ def test_the_seed_decides_and_chunks_do_not(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(first) == 1000
     assert (bootstrap(mean_of(values), range(30), seed=5)["mean"] == first).all()
     assert (bootstrap(mean_of(values), range(30), seed=6)["mean"] != first).any()
-    monkeypatch.setattr("liveness.bootstrap.CHUNK", 30 * 7)
+    monkeypatch.setattr("liveness.metrics.bootstrap.CHUNK", 30 * 7)
     np.testing.assert_allclose(bootstrap(mean_of(values), range(30), seed=5)["mean"], first)
     assert CHUNK > 30 * 7
 
@@ -62,9 +62,9 @@ def test_the_challenges_size_takes_no_time() -> None:
     labels = rng.integers(0, 2, 1200)
     scores = rng.normal(labels)
     replicates = bootstrap(
-        lambda counts: {"eer": metrics.hull_eer(metrics.error_curve(labels, scores, counts))},
+        lambda counts: {"eer": error_rates.hull_eer(error_rates.error_curve(labels, scores, counts))},
         rng.integers(0, 400, 1200),
         seed=0,
     )["eer"]
     low, high = interval(replicates)
-    assert low < metrics.equal_error_rate(labels, scores) < high
+    assert low < error_rates.equal_error_rate(labels, scores) < high

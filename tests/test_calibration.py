@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from liveness.calibration import METHODS, calibrate, fit_calibration
 from liveness.errors import InputError
-from liveness.metrics import (
+from liveness.metrics.error_rates import (
     area_under_curve,
     equal_error_rate,
     error_curve,

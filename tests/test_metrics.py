@@ -12,9 +12,9 @@ from scipy.spatial import ConvexHull
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import binary_calibration_error, binary_eer
 
-from liveness import metrics
 from liveness.errors import InputError
-from liveness.metrics import CRITERIA, ErrorCurve, choose_threshold, equal_error_rate, error_curve
+from liveness.metrics import error_rates
+from liveness.metrics.error_rates import CRITERIA, ErrorCurve, choose_threshold, equal_error_rate, error_curve
 
 # whole numbers make ties common and survive every transform that keeps the order
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-20, 20)), min_size=2, max_size=40).filter(
@@ -24,13 +24,13 @@ Rows = list[tuple[int, int]]
 
 # what a curve tells, each as a function of labels and scores
 CURVE_METRICS = {
-    "hull_eer": metrics.hull_eer,
-    "nearest_eer": metrics.nearest_eer,
-    "auc": metrics.area_under_curve,
-    "bpcer10": lambda curve: metrics.bpcer_at_apcer(curve, 0.1),
-    "bpcer20": lambda curve: metrics.bpcer_at_apcer(curve, 0.05),
+    "hull_eer": error_rates.hull_eer,
+    "nearest_eer": error_rates.nearest_eer,
+    "auc": error_rates.area_under_curve,
+    "bpcer10": lambda curve: error_rates.bpcer_at_apcer(curve, 0.1),
+    "bpcer20": lambda curve: error_rates.bpcer_at_apcer(curve, 0.05),
 }
-PROBABILITY_METRICS = (metrics.log_loss, metrics.brier_score, metrics.expected_calibration_error)
+PROBABILITY_METRICS = (error_rates.log_loss, error_rates.brier_score, error_rates.expected_calibration_error)
 
 # Fawcett (2006), An introduction to ROC analysis, figure 3: 20 instances, 10 of each class
 FAWCETT = [
@@ -67,13 +67,13 @@ def test_the_curve_of_fawcetts_example() -> None:
     assert len(points) == 21
     assert curve.attacks == 10
     # 68 of the 100 pairs are in order
-    assert metrics.area_under_curve(curve) == pytest.approx(0.68)
+    assert error_rates.area_under_curve(curve) == pytest.approx(0.68)
     # the curve meets the other diagonal at (.4, .6); the hull's edge from (.1, .5) to (.5, .8) at 23/70
-    assert metrics.nearest_eer(curve) == pytest.approx(0.4)
-    assert metrics.hull_eer(curve) == pytest.approx(23 / 70)
+    assert error_rates.nearest_eer(curve) == pytest.approx(0.4)
+    assert error_rates.hull_eer(curve) == pytest.approx(23 / 70)
     # up to a false positive rate of .1 the best true positive rate is .5
-    assert metrics.bpcer_at_apcer(curve, 0.1) == pytest.approx(0.5)
-    assert metrics.bpcer_at_apcer(curve, 0.05) == pytest.approx(0.8)
+    assert error_rates.bpcer_at_apcer(curve, 0.1) == pytest.approx(0.5)
+    assert error_rates.bpcer_at_apcer(curve, 0.05) == pytest.approx(0.8)
 
 
 def test_a_worked_example() -> None:
@@ -81,8 +81,8 @@ def test_a_worked_example() -> None:
     labels = [0, 0, 0, 0, 1, 1, 1, 1]
     scores = [0.1, 0.2, 0.3, 0.8, 0.4, 0.6, 0.7, 0.9]
     # of 16 pairs, the spoof at 0.8 beats the live at 0.4, 0.6 and 0.7
-    assert metrics.area_under_curve(error_curve(labels, scores)) == pytest.approx(13 / 16)
-    assert metrics.nearest_eer(error_curve(labels, scores)) == pytest.approx(0.25)
+    assert error_rates.area_under_curve(error_curve(labels, scores)) == pytest.approx(13 / 16)
+    assert error_rates.nearest_eer(error_curve(labels, scores)) == pytest.approx(0.25)
     # the hull runs from (0, 1/4) straight to (1/4, 1)
     assert equal_error_rate(labels, scores) == pytest.approx(3 / 16)
 
@@ -95,7 +95,9 @@ def test_all_scores_equal_is_a_coin() -> None:
 
 def test_the_area_of_scikit_learns_example() -> None:
     """From the documentation of roc_auc_score."""
-    assert metrics.area_under_curve(error_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])) == pytest.approx(0.75)
+    assert error_rates.area_under_curve(error_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])) == pytest.approx(
+        0.75
+    )
 
 
 def test_rates_at_a_threshold() -> None:
@@ -103,28 +105,28 @@ def test_rates_at_a_threshold() -> None:
     labels = [0] * 6 + [1] * 4
     accepted = [True, False, False, False, True, False, True, True, True, False]
     attacks = ["print"] * 4 + ["replay"] * 2 + ["", "", "", "print"]
-    by_attack = metrics.apcer_by_attack(labels, accepted, attacks)
+    by_attack = error_rates.apcer_by_attack(labels, accepted, attacks)
     assert by_attack == {"print": 0.25, "replay": 0.5}
-    assert metrics.apcer(labels, accepted) == pytest.approx(2 / 6)
-    assert metrics.bpcer(labels, accepted) == 0.25
+    assert error_rates.apcer(labels, accepted) == pytest.approx(2 / 6)
+    assert error_rates.bpcer(labels, accepted) == 0.25
 
 
 def test_the_brier_score_of_1950() -> None:
     """Brier (1950), Verification of forecasts expressed in terms of probability, table 1: P = 0.19."""
     forecast = [0.7, 0.9, 0.8, 0.4, 0.2, 0, 0, 0, 0, 0.1]
     rain = [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
-    assert 2 * metrics.brier_score(rain, forecast) == pytest.approx(0.19)
+    assert 2 * error_rates.brier_score(rain, forecast) == pytest.approx(0.19)
 
 
 def test_the_log_loss_of_scikit_learns_example() -> None:
     """From the documentation of log_loss: spam, ham, ham, spam."""
-    assert metrics.log_loss([1, 0, 0, 1], [0.9, 0.1, 0.2, 0.65]) == pytest.approx(0.21616, abs=1e-5)
+    assert error_rates.log_loss([1, 0, 0, 1], [0.9, 0.1, 0.2, 0.65]) == pytest.approx(0.21616, abs=1e-5)
 
 
 def test_the_calibration_error_of_torchmetrics_example() -> None:
     """From the documentation of binary_calibration_error, with two bins."""
     scores, labels = [0.25, 0.25, 0.55, 0.75, 0.75], [0, 0, 1, 1, 1]
-    assert metrics.expected_calibration_error(labels, scores, bins=2) == pytest.approx(0.29)
+    assert error_rates.expected_calibration_error(labels, scores, bins=2) == pytest.approx(0.29)
 
 
 # independent implementations
@@ -137,15 +139,15 @@ def test_against_other_implementations(seed: int) -> None:
     false_accept, true_accept, _ = sk.roc_curve(labels, scores, drop_intermediate=False)
     np.testing.assert_allclose(curve.apcer[::-1], false_accept)
     np.testing.assert_allclose(1 - curve.bpcer[::-1], true_accept)
-    assert metrics.area_under_curve(curve) == pytest.approx(sk.roc_auc_score(labels, scores))
+    assert error_rates.area_under_curve(curve) == pytest.approx(sk.roc_auc_score(labels, scores))
     theirs = float(binary_eer(torch.from_numpy(scores), torch.from_numpy(labels)))
-    assert metrics.nearest_eer(curve) == pytest.approx(theirs, abs=1e-6)
-    assert metrics.log_loss(labels, scores) == pytest.approx(sk.log_loss(labels, scores))
-    assert metrics.brier_score(labels, scores) == pytest.approx(sk.brier_score_loss(labels, scores))
+    assert error_rates.nearest_eer(curve) == pytest.approx(theirs, abs=1e-6)
+    assert error_rates.log_loss(labels, scores) == pytest.approx(sk.log_loss(labels, scores))
+    assert error_rates.brier_score(labels, scores) == pytest.approx(sk.brier_score_loss(labels, scores))
     # theirs puts a score on the edge of two bins into the lower one
     smooth = scores + 0.0013
     theirs = float(binary_calibration_error(torch.from_numpy(smooth), torch.from_numpy(labels), n_bins=10))
-    assert metrics.expected_calibration_error(labels, smooth) == pytest.approx(theirs, abs=1e-5)
+    assert error_rates.expected_calibration_error(labels, smooth) == pytest.approx(theirs, abs=1e-5)
 
 
 @given(scored)
@@ -161,14 +163,14 @@ def test_the_hull_against_a_geometric_one(rows: Rows) -> None:
         before, after = x0 - y0, x1 - y1
         if before * after <= 0 and before != after:
             crossings.append(x0 + (x1 - x0) * before / (before - after))
-    assert metrics.hull_eer(curve) == pytest.approx(min(crossings), abs=1e-9)
+    assert error_rates.hull_eer(curve) == pytest.approx(min(crossings), abs=1e-9)
 
 
 @given(scored, st.floats(0, 1))
 def test_the_hulls_rate_is_the_worst_prior_of_the_best_threshold(rows: Rows, prior: float) -> None:
     curve = curve_of(rows)
     best = (prior * curve.bpcer + (1 - prior) * curve.apcer).min()
-    assert metrics.hull_eer(curve) >= best - 1e-9
+    assert error_rates.hull_eer(curve) >= best - 1e-9
 
 
 @given(scored)
@@ -178,7 +180,7 @@ def test_the_area_is_the_share_of_pairs_in_order(rows: Rows) -> None:
         float(live > spoof) + (live == spoof) / 2
         for live, spoof in itertools.product(scores[labels == 1], scores[labels == 0])
     ]
-    assert metrics.area_under_curve(error_curve(labels, scores)) == pytest.approx(np.mean(pairs))
+    assert error_rates.area_under_curve(error_curve(labels, scores)) == pytest.approx(np.mean(pairs))
 
 
 @given(scored)
@@ -196,7 +198,7 @@ def test_counts_say_how_often_a_row_counts(rows: Rows) -> None:
     for metric in PROBABILITY_METRICS:
         expected = [metric(labels, probable), metric(written_out[0], np.repeat(probable, twice))]
         np.testing.assert_allclose(metric(labels, probable, counts), expected)
-    for rate in (metrics.apcer, metrics.bpcer):
+    for rate in (error_rates.apcer, error_rates.bpcer):
         expected = [rate(labels, scores > 0), rate(written_out[0], written_out[1] > 0)]
         np.testing.assert_allclose(rate(labels, scores > 0, counts), expected)
 
@@ -206,7 +208,7 @@ def test_a_replicate_without_a_class_has_no_rate() -> None:
     counts = np.array([[0, 2, 1], [1, 1, 1]])
     for metric in CURVE_METRICS.values():
         assert np.isnan(metric(error_curve(labels, scores, counts))).tolist() == [True, False]
-    assert np.isnan(metrics.apcer(labels, scores > 0.5, counts)).tolist() == [True, False]
+    assert np.isnan(error_rates.apcer(labels, scores > 0.5, counts)).tolist() == [True, False]
 
 
 # laws
@@ -229,13 +231,13 @@ def test_only_the_order_of_scores_counts(rows: Rows) -> None:
 def test_both_classes_are_treated_alike(rows: Rows) -> None:
     labels, scores = columns(rows)
     curve, swapped = error_curve(labels, scores), error_curve(1 - labels, -scores)
-    for metric in (metrics.hull_eer, metrics.nearest_eer, metrics.area_under_curve):
+    for metric in (error_rates.hull_eer, error_rates.nearest_eer, error_rates.area_under_curve):
         assert metric(swapped) == pytest.approx(metric(curve), abs=1e-9)
     probable = 1 / (1 + np.exp(-scores / 5))
-    for metric in (metrics.log_loss, metrics.brier_score):
+    for metric in (error_rates.log_loss, error_rates.brier_score):
         assert metric(1 - labels, 1 - probable) == pytest.approx(metric(labels, probable))
     accepted = scores > 0
-    assert metrics.apcer(labels, accepted) == metrics.bpcer(1 - labels, ~accepted)
+    assert error_rates.apcer(labels, accepted) == error_rates.bpcer(1 - labels, ~accepted)
 
 
 @given(scored, st.randoms(use_true_random=False))
@@ -253,7 +255,7 @@ def test_rates_are_rates_and_separated_classes_have_none(rows: Rows) -> None:
     for metric in CURVE_METRICS.values():
         assert -1e-12 <= metric(curve) <= 1 + 1e-12
     separated = scores[labels == 1].min() > scores[labels == 0].max()
-    for metric in (metrics.hull_eer, metrics.nearest_eer):
+    for metric in (error_rates.hull_eer, error_rates.nearest_eer):
         assert (metric(curve) == pytest.approx(0, abs=1e-9)) == separated
 
 
@@ -261,23 +263,23 @@ def test_rates_are_rates_and_separated_classes_have_none(rows: Rows) -> None:
 def test_the_hull_is_never_above_the_curve(rows: Rows) -> None:
     """Nor above one half: randomising alone reaches that."""
     curve = curve_of(rows)
-    assert metrics.hull_eer(curve) <= min(np.maximum(curve.apcer, curve.bpcer).min(), 0.5) + 1e-9
+    assert error_rates.hull_eer(curve) <= min(np.maximum(curve.apcer, curve.bpcer).min(), 0.5) + 1e-9
 
 
 @given(scored, st.sampled_from(CRITERIA))
 def test_a_threshold_does_what_its_criterion_says(rows: Rows, criterion: str) -> None:
     labels, scores = columns(rows)
     accepted = scores >= choose_threshold(labels, scores, criterion)
-    apcer, bpcer = metrics.apcer(labels, accepted), metrics.bpcer(labels, accepted)
+    apcer, bpcer = error_rates.apcer(labels, accepted), error_rates.bpcer(labels, accepted)
     curve = error_curve(labels, scores)
     if criterion == "eer":
         assert abs(apcer - bpcer) == pytest.approx(np.abs(curve.apcer - curve.bpcer).min())
-        assert (apcer + bpcer) / 2 == pytest.approx(metrics.nearest_eer(curve))
+        assert (apcer + bpcer) / 2 == pytest.approx(error_rates.nearest_eer(curve))
     elif criterion == "min_hter":
         assert apcer + bpcer == pytest.approx((curve.apcer + curve.bpcer).min())
     else:
         assert apcer <= 0.05
-        assert bpcer == pytest.approx(metrics.bpcer_at_apcer(curve, 0.05))
+        assert bpcer == pytest.approx(error_rates.bpcer_at_apcer(curve, 0.05))
 
 
 def test_a_threshold_lies_between_scores() -> None:
@@ -291,7 +293,7 @@ def test_what_is_measurable() -> None:
     """An error rate of 1 in 1,000 takes 1,000 attacks."""
     for attacks, measurable in ((999, False), (1000, True)):
         curve = error_curve([0] * attacks + [1], np.linspace(0, 1, attacks + 1))
-        assert metrics.measurable(curve, 1e-3) is measurable
+        assert error_rates.measurable(curve, 1e-3) is measurable
 
 
 # what is refused
@@ -300,9 +302,9 @@ def test_what_is_measurable() -> None:
 @given(st.integers(0, 1), st.lists(st.floats(0, 1), max_size=5))
 def test_one_class_has_no_error_rate(label: int, scores: list[float]) -> None:
     labels = [label] * len(scores)
-    refusing = [error_curve, equal_error_rate, metrics.apcer, metrics.bpcer, *PROBABILITY_METRICS]
+    refusing = [error_curve, equal_error_rate, error_rates.apcer, error_rates.bpcer, *PROBABILITY_METRICS]
     refusing += [
-        lambda labels, scores: metrics.apcer_by_attack(labels, scores, [""] * len(scores)),
+        lambda labels, scores: error_rates.apcer_by_attack(labels, scores, [""] * len(scores)),
         *(lambda labels, scores, name=name: choose_threshold(labels, scores, name) for name in CRITERIA),
     ]
     for metric in refusing:

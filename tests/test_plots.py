@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness import metrics, plots
-from liveness.bands import bpcer_band, share_band
+from liveness import plots
 from liveness.evaluation import figures
 from liveness.figures import write_figure
+from liveness.metrics import error_rates
+from liveness.metrics.confidence_bands import bpcer_band, share_band
 from liveness.pages import ROWS, Card, contact_sheet, page, sortable_table
 from liveness.scores import model_scores
 from liveness.throughput import read_stages, stage_table
@@ -63,7 +64,7 @@ def test_a_band_is_that_of_the_rate_at_each_level() -> None:
     assert band[0] == pytest.approx(measured["intervals"]["bpcer10"])
     assert band[1] == pytest.approx(measured["intervals"]["bpcer20"])
     shares = share_band(*arguments, seed=3)
-    assert shares.shape == (metrics.BINS, 2)
+    assert shares.shape == (error_rates.BINS, 2)
     assert (shares[:, 0] <= shares[:, 1])[np.isfinite(shares[:, 0])].all()
 
 

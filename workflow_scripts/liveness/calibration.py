@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
-from liveness.metrics import log_loss
+from liveness.metrics.error_rates import log_loss
 
 METHODS = ("temperature", "isotonic")
 # the logarithm of the temperature is searched in between: separable scores have no best one

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liveness import metrics
-from liveness.bootstrap import bootstrap, interval
+from liveness.metrics import error_rates
+from liveness.metrics.bootstrap import bootstrap, interval
 
 APCER_LEVELS = {"bpcer10": 0.1, "bpcer20": 0.05, "bpcer100": 0.01}
 FPR_LEVELS = {"tpr_at_fpr_1e-3": 1e-3, "tpr_at_fpr_1e-4": 1e-4, "tpr_at_fpr_1e-5": 1e-5}
@@ -25,22 +25,26 @@ def measure(videos: pd.DataFrame, counts: np.ndarray | None = None) -> Values:
     absent.
     """
     labels, scores = videos["liveness_score"].to_numpy(), videos["score"].to_numpy()
-    curve = metrics.error_curve(labels, scores, counts)
+    curve = error_rates.error_curve(labels, scores, counts)
     values: Values = {
-        "eer": metrics.hull_eer(curve),
-        "eer_nearest": metrics.nearest_eer(curve),
-        "auc": metrics.area_under_curve(curve),
+        "eer": error_rates.hull_eer(curve),
+        "eer_nearest": error_rates.nearest_eer(curve),
+        "auc": error_rates.area_under_curve(curve),
     }
     for name, level in APCER_LEVELS.items():
-        values[name] = metrics.bpcer_at_apcer(curve, level) if metrics.measurable(curve, level) else None
+        values[name] = (
+            error_rates.bpcer_at_apcer(curve, level) if error_rates.measurable(curve, level) else None
+        )
     for name, level in FPR_LEVELS.items():
-        values[name] = 1 - metrics.bpcer_at_apcer(curve, level) if metrics.measurable(curve, level) else None
+        values[name] = (
+            1 - error_rates.bpcer_at_apcer(curve, level) if error_rates.measurable(curve, level) else None
+        )
     if videos["threshold"].notna().all():
         values |= _at_threshold(videos, counts)
     return values | {
-        "log_loss": metrics.log_loss(labels, scores, counts),
-        "brier": metrics.brier_score(labels, scores, counts),
-        "ece": metrics.expected_calibration_error(labels, scores, counts),
+        "log_loss": error_rates.log_loss(labels, scores, counts),
+        "brier": error_rates.brier_score(labels, scores, counts),
+        "ece": error_rates.expected_calibration_error(labels, scores, counts),
     }
 
 
@@ -49,8 +53,8 @@ def _at_threshold(videos: pd.DataFrame, counts: np.ndarray | None) -> Values:
     attack type, HTER all attacks pooled."""
     labels = videos["liveness_score"].to_numpy()
     accepted = videos["score"].to_numpy() >= videos["threshold"].to_numpy()
-    pooled, bpcer = metrics.apcer(labels, accepted, counts), metrics.bpcer(labels, accepted, counts)
-    by_attack = metrics.apcer_by_attack(labels, accepted, videos["attack"], counts)
+    pooled, bpcer = error_rates.apcer(labels, accepted, counts), error_rates.bpcer(labels, accepted, counts)
+    by_attack = error_rates.apcer_by_attack(labels, accepted, videos["attack"], counts)
     if list(by_attack) == [""]:
         by_attack = {}
     worst = np.fmax.reduce(list(by_attack.values())) if by_attack else pooled

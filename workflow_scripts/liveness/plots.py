@@ -13,8 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from liveness import metrics
-from liveness.bands import bpcer_band, share_band
 from liveness.evaluation import APCER_LEVELS
 from liveness.figures import (
     GREY,
@@ -28,6 +26,8 @@ from liveness.figures import (
     plain_ticks,
     styled,
 )
+from liveness.metrics import error_rates
+from liveness.metrics.confidence_bands import bpcer_band, share_band
 from liveness.summary import NAMES
 
 # where the band of a curve is known: denser where error rates are low
@@ -90,7 +90,7 @@ def receiver_operating_characteristic(
         ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="chance")
         ax.fill_between(LEVELS, band[:, 0], band[:, 1], color="#e0e0e0", label=BAND)
         for number, (name, curve) in enumerate(_curves(videos, models).items()):
-            area = float(metrics.area_under_curve(curve))
+            area = float(error_rates.area_under_curve(curve))
             ax.plot(
                 curve.apcer,
                 1 - curve.bpcer,
@@ -107,14 +107,14 @@ def receiver_operating_characteristic(
     return figure
 
 
-def _curves(videos: pd.DataFrame, models: pd.DataFrame) -> dict[str, metrics.ErrorCurve]:
+def _curves(videos: pd.DataFrame, models: pd.DataFrame) -> dict[str, error_rates.ErrorCurve]:
     """The blend's, and each model's over the videos that it scored; a single model is the blend."""
-    curves = {"blend": metrics.error_curve(videos["liveness_score"], videos["score"])}
+    curves = {"blend": error_rates.error_curve(videos["liveness_score"], videos["score"])}
     for name, scores in models.items() if models.shape[1] > 1 else ():
         scores = scores.reindex(videos.index).dropna()
         labels = videos["liveness_score"].loc[scores.index]
         if labels.nunique() == 2:
-            curves[str(name)] = metrics.error_curve(labels, scores)
+            curves[str(name)] = error_rates.error_curve(labels, scores)
     return curves
 
 
@@ -184,7 +184,9 @@ def score_histograms(videos: pd.DataFrame) -> Figure:
 def reliability(videos: pd.DataFrame, seed: int) -> Figure:
     """Share of live videos by predicted probability, with intervals, above the number of videos by bin."""
     labels, scores = videos["liveness_score"].to_numpy(), videos["score"].to_numpy()
-    table = pd.DataFrame({"score": scores, "live": labels}).groupby(metrics.bin_of(scores, metrics.BINS))
+    table = pd.DataFrame({"score": scores, "live": labels}).groupby(
+        error_rates.bin_of(scores, error_rates.BINS)
+    )
     means, sizes = table.mean(), table.size()
     band = share_band(labels, scores, videos["group"], seed)[means.index]
     figure, axes = panels(rows=2, width=5.5, height=2.8, sharex=True, height_ratios=[3, 1])
@@ -201,14 +203,14 @@ def reliability(videos: pd.DataFrame, seed: int) -> Figure:
         markeredgecolor="black",
         label="held-out videos",
     )
-    error = float(metrics.expected_calibration_error(labels, scores))
+    error = float(error_rates.expected_calibration_error(labels, scores))
     above.set(
         ylabel="share of live videos", ylim=(-0.03, 1.03), title=f"expected calibration error {error:.3f}"
     )
     figure.legend(loc="outside lower center", ncols=3)
-    edges = np.linspace(0, 1, metrics.BINS + 1)
+    edges = np.linspace(0, 1, error_rates.BINS + 1)
     below.bar(
-        edges[sizes.index], sizes, 1 / metrics.BINS, align="edge", facecolor=PALETTE[1], edgecolor="white"
+        edges[sizes.index], sizes, 1 / error_rates.BINS, align="edge", facecolor=PALETTE[1], edgecolor="white"
     )
     below.yaxis.get_major_locator().set_params(integer=True, nbins=3)
     below.set(xlabel="probability of live", ylabel="videos", xlim=(0, 1))

@@ -5,8 +5,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import pandas as pd
 
-from liveness import metrics
-from liveness.bootstrap import Statistics, bootstrap, interval
+from liveness.metrics import error_rates
+from liveness.metrics.bootstrap import Statistics, bootstrap, interval
 
 Groups = Sequence[Hashable] | pd.Series
 
@@ -17,7 +17,7 @@ def bpcer_band(
     """Interval of the lowest BPCER at each APCER of `levels` [k], float64 [k, 2]; nan where there is none."""
 
     def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
-        curve = metrics.error_curve(labels, scores, counts)
+        curve = error_rates.error_curve(labels, scores, counts)
         rates = np.array([_bpcer(*row, levels) for row in zip(curve.apcer, curve.bpcer, strict=True)])
         return {str(number): rates[:, number] for number in range(len(levels))}
 
@@ -25,10 +25,10 @@ def bpcer_band(
 
 
 def share_band(
-    labels: np.ndarray, scores: np.ndarray, groups: Groups, seed: int, bins: int = metrics.BINS
+    labels: np.ndarray, scores: np.ndarray, groups: Groups, seed: int, bins: int = error_rates.BINS
 ) -> np.ndarray:
     """Interval of the share of live videos in each bin of a reliability diagram, float64 [bins, 2]."""
-    member = np.eye(bins)[metrics.bin_of(scores, bins)]
+    member = np.eye(bins)[error_rates.bin_of(scores, bins)]
 
     def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
         with np.errstate(invalid="ignore"):
@@ -39,7 +39,7 @@ def share_band(
 
 
 def _bpcer(apcer: np.ndarray, bpcer: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """As metrics.bpcer_at_apcer, of one replicate at many levels; APCER falls along a curve."""
+    """As error_rates.bpcer_at_apcer, of one replicate at many levels; APCER falls along a curve."""
     if np.isnan(apcer).any() or np.isnan(bpcer).any():
         return np.full(len(levels), np.nan)
     return bpcer[np.searchsorted(-apcer, -levels - 1e-12)]
