@@ -29,7 +29,7 @@ from liveness.engines.engine import Engine  # noqa: E402
 from liveness.engines.graph import export_onnx  # noqa: E402
 from liveness.engines.openvino_engine import OpenVinoBackend  # noqa: E402
 from liveness.engines.torch_engine import TorchEngine  # noqa: E402
-from liveness.errors import InputError  # noqa: E402
+from liveness.runtime.errors import InputError  # noqa: E402
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CPU_NETWORKS = [("convnext_tiny", 224), ("convnext_large", 224)]

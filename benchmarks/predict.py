@@ -43,9 +43,9 @@ from liveness.engines.graph import export_onnx, reference_probabilities  # noqa:
 from liveness.engines.loading import load_engine  # noqa: E402
 from liveness.engines.opening import open_backend  # noqa: E402
 from liveness.engines.reference import UNKNOWN, ReferenceSample  # noqa: E402
-from liveness.parallel import Workers  # noqa: E402
 from liveness.pipeline import Member, Pipeline  # noqa: E402
 from liveness.preprocessing import WHOLE, View, model_input  # noqa: E402
+from liveness.runtime.workers import Workers  # noqa: E402
 from liveness.sampling import Sampling, read_video  # noqa: E402
 from liveness.video import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)
 

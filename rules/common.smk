@@ -11,10 +11,11 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness import folders, leases, sources
+from liveness import folders, sources
+from liveness.runtime import gpu_leases
 from liveness.configuration import complete
 from liveness.engines.backends import metadata_in, onnx_precisions
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.failures import failures
 from liveness.objects import is_remote, listed, local as local_copy
 from liveness.recipe import BlendRecipe
@@ -25,7 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Jobs that a cluster's executor sent here have the GPUs that the cluster assigned; all others share the machine's.
 if workflow.remote_exec:
-    os.environ.setdefault(leases.SETTING, leases.OFF)
+    os.environ.setdefault(gpu_leases.SETTING, gpu_leases.OFF)
 
 try:
     schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
@@ -162,7 +163,7 @@ def gpus_for(name):
     The machine is the one that plans. A cluster's profile says it itself: set-resources: {train: {gpu: 1}}.
     """
     return lambda wildcards: int(
-        NEED_GPU.get(name, False) or (USE_GPU[name] and bool(leases.visible_gpus()))
+        NEED_GPU.get(name, False) or (USE_GPU[name] and bool(gpu_leases.visible_gpus()))
     )
 
 
@@ -172,7 +173,7 @@ def cores_for(name, jobs, without_gpu=64):
     """
 
     def threads(wildcards):
-        gpus = len(leases.visible_gpus()) if USE_GPU[name] and not workflow.remote_exec else 0
+        gpus = len(gpu_leases.visible_gpus()) if USE_GPU[name] and not workflow.remote_exec else 0
         return (
             max(1, (workflow.resource_settings.cores or 64) // min(gpus, jobs))
             if gpus

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from liveness.calibration import METHODS, calibrate, fit_calibration
-from liveness.errors import InputError
 from liveness.metrics.error_rates import (
     area_under_curve,
     equal_error_rate,
@@ -18,6 +17,7 @@ from liveness.metrics.error_rates import (
     expected_calibration_error,
     log_loss,
 )
+from liveness.runtime.errors import InputError
 
 rng = np.random.default_rng(0)
 LOGITS = rng.normal(0, 1.5, 4000)

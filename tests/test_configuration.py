@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from liveness.configuration import complete
-from liveness.errors import InputError
 from liveness.recipe import FITTED
+from liveness.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from liveness import demo, recapture
-from liveness.errors import InputError
 from liveness.recapture import Image
+from liveness.runtime.errors import InputError
 
 SEED, PEOPLE, PAIRS = 5, (0, 1, 2), 1
 

@@ -18,13 +18,13 @@ from clips import numbered, write_clip
 from liveness import faces
 from liveness.decoding import Decoded, Video, decode
 from liveness.demo import draw_scene
-from liveness.errors import InputError
 from liveness.faces import crop_to_face, faceless_summary, find_faces
 from liveness.frame_store import FrameStore, extract
 from liveness.manifest import build_manifest, read_manifest
-from liveness.parallel import Workers
 from liveness.portrait import draw_person, paint_head
 from liveness.preprocessing import canonical, sample_times
+from liveness.runtime.errors import InputError
+from liveness.runtime.workers import Workers
 from liveness.sampling import Sampling, read_video
 from liveness.video import probe, read_frames
 from running import SHARED

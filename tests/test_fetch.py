@@ -16,7 +16,7 @@ import pytest
 from liveness import archives
 from liveness.archives import unzip
 from liveness.download import download
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from running import TEST_NAMES, Run, tiny_config
 
 CONTENT = os.urandom(3 << 20)

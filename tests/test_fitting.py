@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from clips import write_clip
-from liveness.errors import InputError
 from liveness.fitting import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
 from liveness.frame_store import extract
 from liveness.manifest import build_manifest, read_manifest
+from liveness.runtime.errors import InputError
 from liveness.sampling import Sampling
 from running import ROOT
 

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.errors import InputError
 from liveness.folds import (
     assign_folds,
     assign_folds_by_attack,
@@ -20,6 +19,7 @@ from liveness.folds import (
     merge_groups,
 )
 from liveness.labels import read_folds
+from liveness.runtime.errors import InputError
 
 PAIRS = ["first", "second"]
 

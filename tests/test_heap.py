@@ -8,7 +8,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import numpy as np
-from liveness.heap import keep_freed_memory
+from liveness.runtime.malloc import keep_freed_memory
 if sys.argv[1:]:
     keep_freed_memory()
 def faults():

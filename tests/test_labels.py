@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from liveness.errors import InputError
 from liveness.labels import check_videos_exist, read_labels, read_names
+from liveness.runtime.errors import InputError
 
 
 @pytest.fixture

@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness import leases
+from liveness.runtime import gpu_leases
 from running import ROOT
 
 GPUS = ["a", "b", "c", "d"]
 HEAD = """
 import os, subprocess, sys, time
-from liveness import leases
-from liveness.leases import lease
-from liveness.log import start_log
+from liveness.runtime import gpu_leases
+from liveness.runtime.gpu_leases import lease
+from liveness.runtime.job_log import start_log
 
-leases.REPORT_S = 0.5
+gpu_leases.REPORT_S = 0.5
 start_log({log!r})
 """
 # what a job does: report its lease on a line, then live until its standard input closes
@@ -172,13 +172,13 @@ def test_nothing_that_scripts_import_asks_cuda_for_its_devices() -> None:
 def test_visible_gpus_are_read_as_cuda_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for setting, ids in {"7, 9": ["7", "9"], "": [], "3,-1,4": ["3"], "NoDevFiles": [], "1,1": ["1"]}.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
-        assert leases.visible_gpus() == ids
+        assert gpu_leases.visible_gpus() == ids
 
 
 def test_one_gpu_has_one_lock_under_all_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "_uuids", lambda: ["GPU-1234-ab", "GPU-5678-cd"])
-    assert {leases._lock_name(gpu) for gpu in ("1", "GPU-5678", "GPU-5678-cd")} == {"GPU-5678-cd.lock"}
-    assert leases._lock_name("MIG-GPU-5678/1/0") == "MIG-GPU-5678_1_0.lock"
+    monkeypatch.setattr(gpu_leases, "_uuids", lambda: ["GPU-1234-ab", "GPU-5678-cd"])
+    assert {gpu_leases._lock_name(gpu) for gpu in ("1", "GPU-5678", "GPU-5678-cd")} == {"GPU-5678-cd.lock"}
+    assert gpu_leases._lock_name("MIG-GPU-5678/1/0") == "MIG-GPU-5678_1_0.lock"
 
 
 def test_pools_that_share_no_gpu_do_not_wait_for_each_other(jobs: Jobs) -> None:
@@ -241,7 +241,7 @@ def test_a_killed_waiter_leaves_the_queue(jobs: Jobs) -> None:
 
 # children
 
-RANK = "import sys; from liveness.leases import lease; print(*lease(2), flush=True); sys.stdin.read()"
+RANK = "import sys; from liveness.runtime.gpu_leases import lease; print(*lease(2), flush=True); sys.stdin.read()"
 PARENT = f"""
 lease({{gpus}})
 print(subprocess.Popen([sys.executable, "-c", {RANK!r}]).pid, flush=True)
@@ -286,7 +286,7 @@ def claim(folder: Path, gpus: list[str], family: set[int]) -> None:
 def stress_job(folder: Path, number: int, gpus: int, seconds: float) -> None:
     """Lease, claim, work. Every fourth job has a child that outlives it, every eighth is killed at work."""
     (folder / f"{number}.asked").write_text(repr(time.monotonic()))
-    ids = leases.lease(gpus)
+    ids = gpu_leases.lease(gpus)
     (folder / f"{number}.granted").write_text(repr(time.monotonic()))
     assert len(ids) == gpus
     claim(folder, ids, set())
@@ -308,7 +308,7 @@ def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "a,b,c,d,e,f")
     (tmp_path / "claims").mkdir()
     # once, and not in each process
-    leases._uuids()
+    gpu_leases._uuids()
     rng = np.random.default_rng(0)
     fork = multiprocessing.get_context("fork")
     # longer at work than a process takes to start, so that there is a queue

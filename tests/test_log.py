@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAD = "from liveness.log import start_log\nstart_log('logs/job.log')\n"
+HEAD = "from liveness.runtime.job_log import start_log\nstart_log('logs/job.log')\n"
 
 
 def run(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:
@@ -28,7 +28,9 @@ def run(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]
 
 def test_an_input_error_is_its_sentence(tmp_path: Path) -> None:
     sentence = "label.csv, row 17: mặt.mp4 is listed twice; expected one row per video."
-    process, log = run(tmp_path, f"from liveness.errors import InputError\nraise InputError({sentence!r})\n")
+    process, log = run(
+        tmp_path, f"from liveness.runtime.errors import InputError\nraise InputError({sentence!r})\n"
+    )
     assert process.returncode == 1
     assert process.stderr == sentence + "\n"
     assert process.stdout == ""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from clips import numbered, write_clip
 from liveness import manifest
-from liveness.errors import InputError
 from liveness.manifest import DTYPES, build_manifest, list_videos, read_manifest, shard_of
+from liveness.runtime.errors import InputError
 from liveness.video import probe
 
 file_names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)

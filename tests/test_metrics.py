@@ -12,9 +12,9 @@ from scipy.spatial import ConvexHull
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import binary_calibration_error, binary_eer
 
-from liveness.errors import InputError
 from liveness.metrics import error_rates
 from liveness.metrics.error_rates import CRITERIA, ErrorCurve, choose_threshold, equal_error_rate, error_curve
+from liveness.runtime.errors import InputError
 
 # whole numbers make ties common and survive every transform that keeps the order
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-20, 20)), min_size=2, max_size=40).filter(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from liveness.errors import InputError
 from liveness.objects import is_remote, local
+from liveness.runtime.errors import InputError
 
 
 @pytest.mark.parametrize("place", ["videos", "/abs/videos", "s3:/videos", "s3", "C:/videos", Path("a/b")])

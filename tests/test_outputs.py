@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
 
 
 def test_the_folder_is_made_and_only_the_output_is_in_it(tmp_path: Path) -> None:

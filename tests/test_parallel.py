@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.parallel import Crash, bounded_map
+from liveness.runtime.workers import Crash, bounded_map
 
 
 def square(value: int) -> int:

@@ -14,10 +14,10 @@ from clips import numbered, write_clip
 from liveness.decoding import Video
 from liveness.engines.engine import Engine, Frames, Inputs
 from liveness.engines.ensemble import SerialEnsemble
-from liveness.errors import InputError
-from liveness.parallel import Workers
 from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.preprocessing import View, model_input, part, views
+from liveness.runtime.errors import InputError
+from liveness.runtime.workers import Workers
 from liveness.sampling import Sampling, read_video
 from liveness.throughput import Finished
 

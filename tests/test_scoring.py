@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.scorer import Scorer
 from running import TEST_NAMES, Run, tiny_config
 

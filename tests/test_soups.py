@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.soups import greedy_soup, uniform_soup
 
 

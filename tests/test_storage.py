@@ -19,8 +19,8 @@ import yaml
 from pyarrow import fs
 
 from liveness import objects
-from liveness.errors import InputError
 from liveness.manifest import list_videos
+from liveness.runtime.errors import InputError
 from liveness.video import VideoError, probe, read_frames
 from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, job_table, tiny_config
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.loggers import WandbLogger
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.tracking import git_revision, make_trackers
 
 

@@ -19,12 +19,12 @@ from liveness.augmentation import Augmentation
 from liveness.batches import batch_shares, make_loaders
 from liveness.classifier import Classifier
 from liveness.datasets import ValidationFrames
-from liveness.errors import InputError
 from liveness.frame_store import FrameStore, extract
 from liveness.learning_rate import find_learning_rate, steepest
 from liveness.manifest import build_manifest, read_manifest
 from liveness.models import Checkpoint, create
 from liveness.normalisation import Normalisation
+from liveness.runtime.errors import InputError
 from liveness.sampling import Sampling
 from liveness.task import Recipe, Task
 from liveness.training import fine_tune

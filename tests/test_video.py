@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clips import number, numbered, write_clip
 from liveness import video
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.video import VideoError, probe, read_frames
 
 EDGE = Path(__file__).parents[1] / "../shared/data/edge"

@@ -4,9 +4,9 @@ import logging
 
 from liveness.blend import fit_blend, held_out, write_blend
 from liveness.labels import read_folds
-from liveness.log import start_log
-from liveness.outputs import whole
 from liveness.recipe import BlendRecipe
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 from liveness.scores import check_held_out, read_video_scores
 from liveness.shard_files import SCORES, of_each
 

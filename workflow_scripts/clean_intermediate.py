@@ -4,7 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from liveness.log import start_log
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 for folder in filter(Path.is_dir, map(Path, snakemake.params.folders)):

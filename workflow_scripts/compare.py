@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from liveness.comparison import compare, read_run, videos_per_second
-from liveness.errors import InputError
-from liveness.log import start_log
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
+from liveness.runtime.job_log import start_log
 from liveness.summary import comparison
 
 start_log(snakemake.log[0])

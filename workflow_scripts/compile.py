@@ -8,8 +8,8 @@ from liveness.engines.engine import BuildOptions
 from liveness.engines.metadata import engine_stem
 from liveness.engines.parity import Limits
 from liveness.engines.reference import read_sample
-from liveness.leases import lease
-from liveness.log import start_log
+from liveness.runtime.gpu_leases import lease
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from liveness.frame_store import extract
-from liveness.leases import lease
-from liveness.log import start_log
 from liveness.manifest import read_manifest
+from liveness.runtime.gpu_leases import lease
+from liveness.runtime.job_log import start_log
 from liveness.sampling import Sampling
 
 start_log(snakemake.log[0])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from liveness.archives import unzip
 from liveness.download import download
-from liveness.log import start_log
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 params, output = snakemake.params, list(map(Path, snakemake.output))

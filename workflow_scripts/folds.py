@@ -7,7 +7,6 @@ from dataclasses import asdict
 import pandas as pd
 
 from liveness.duplicates import hash_frames, near_duplicates
-from liveness.errors import InputError
 from liveness.folds import (
     Leakage,
     assign_folds,
@@ -17,9 +16,10 @@ from liveness.folds import (
 )
 from liveness.frame_store import FrameStore
 from liveness.labels import check_videos_exist, read_labels
-from liveness.log import start_log
 from liveness.manifest import read_manifest
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 settings = snakemake.params.folds

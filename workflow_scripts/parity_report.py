@@ -2,8 +2,8 @@
 
 from liveness.engines.backends import metadata_in
 from liveness.engines.report import parity_table
-from liveness.log import start_log
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 from liveness.summary import markdown
 
 start_log(snakemake.log[0])

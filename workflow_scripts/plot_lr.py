@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from liveness.figures import write_figure
-from liveness.log import start_log
 from liveness.plots import learning_rate
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 found = json.loads(Path(snakemake.input.lr).read_text(encoding="utf-8"))["lr"]

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from liveness.figures import write_figure
-from liveness.log import start_log
 from liveness.plots import robustness_bars
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 table = pd.read_csv(snakemake.input.robustness, dtype={"name": str}, keep_default_na=False, na_values=[""])

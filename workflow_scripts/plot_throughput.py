@@ -3,10 +3,10 @@
 import pandas as pd
 
 from liveness.figures import write_figure
-from liveness.log import start_log
-from liveness.outputs import whole
 from liveness.pages import page, paragraph, sortable_table
 from liveness.plots import stage_throughput
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 from liveness.shard_files import STAGES, of_each
 from liveness.throughput import read_stages
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from liveness.log import start_log
-from liveness.outputs import whole
 from liveness.pages import page, sortable_table
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 for name, title in (("submission", "Submission"), ("parity", "Engines beside their PyTorch models")):

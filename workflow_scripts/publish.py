@@ -2,8 +2,8 @@
 
 import json
 
-from liveness.log import start_log
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])
 with whole(snakemake.output[0]) as path:

@@ -5,15 +5,15 @@ import logging
 import pandas as pd
 
 from liveness.blend import read_held_out
-from liveness.errors import InputError
 from liveness.excerpt import excerpt
 from liveness.explanation import explained
 from liveness.labels import read_folds, with_attacks
-from liveness.log import start_log
 from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
 from liveness.models import load_checkpoint
-from liveness.outputs import whole
 from liveness.pages import Card, contact_sheet, page, paragraph
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
+from liveness.runtime.job_log import start_log
 from liveness.scores import check_held_out
 from liveness.shard_files import SCORES, of_each
 

@@ -1,8 +1,8 @@
 """Score a folder with the engines that are there."""
 
-from liveness.leases import lease
-from liveness.log import start_log
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.gpu_leases import lease
+from liveness.runtime.job_log import start_log
 from liveness.scorer import Scorer
 
 start_log(snakemake.log[0])

@@ -6,9 +6,9 @@ from natsort import natsorted, ns
 
 from liveness.blend import given_blend, read_blend
 from liveness.labels import read_names
-from liveness.log import start_log
-from liveness.outputs import whole
 from liveness.recipe import BlendRecipe
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.job_log import start_log
 from liveness.scores import read_video_scores
 from liveness.shard_files import SCORES, VIDEOS, of_each
 from liveness.submission import submission_rows

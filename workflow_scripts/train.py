@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from liveness.fitting import HISTORY, WEIGHTS, fit_together, make_job
-from liveness.leases import lease
-from liveness.log import start_log
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.gpu_leases import lease
+from liveness.runtime.job_log import start_log
 from liveness.training import forget
 
 start_log(snakemake.log[0])

@@ -21,9 +21,9 @@ from liveness.engines.loading import load_engine
 from liveness.engines.metadata import EngineMetadata
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import Limits, ParityError
-from liveness.errors import InputError
 from liveness.models import save_checkpoint
-from liveness.outputs import sha256
+from liveness.runtime.atomic_write import sha256
+from liveness.runtime.errors import InputError
 
 
 def compile_openvino(exported: Exported, stem: Path, precision: str = "auto") -> EngineMetadata:

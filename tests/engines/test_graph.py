@@ -10,7 +10,7 @@ from exported import MEAN, STD, Exported
 from torch import nn
 
 from liveness.engines.graph import PixelClassifier, check_onnx, export_onnx
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 CASES = [
     ("convnext", "fp32"),

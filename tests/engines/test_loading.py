@@ -19,8 +19,8 @@ from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata, write_metadata
 from liveness.engines.parity import ParityError
 from liveness.engines.reference import write_sample
-from liveness.errors import InputError
-from liveness.outputs import sha256
+from liveness.runtime.atomic_write import sha256
+from liveness.runtime.errors import InputError
 
 
 @pytest.fixture(scope="module")

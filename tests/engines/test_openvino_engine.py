@@ -8,7 +8,7 @@ from exported import MAX_BATCH, Exported
 
 from liveness.engines.engine import Engine
 from liveness.engines.openvino_engine import OpenVinoBackend
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 TOLERANCE = {"fp32": 1e-5, "fp16": 5e-3, "bf16": 3e-2}
 

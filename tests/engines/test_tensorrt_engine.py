@@ -14,7 +14,7 @@ from liveness.engines.engine import AHEAD_OF_TIME, BuildOptions
 from liveness.engines.loading import load_engine
 from liveness.engines.parity import Limits
 from liveness.engines.tensorrt_engine import TensorRtBackend
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import BuildOptions
 from liveness.engines.loading import load_engine
 from liveness.engines.torch_engine import TorchBackend
-from liveness.errors import InputError
 from liveness.models import save_checkpoint
+from liveness.runtime.errors import InputError
 
 
 def test_the_checkpoint_is_the_engine(whole_convnext: Exported, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 # Videos hardly shrink, tables to a tenth: what claims to grow more than this is there to fill the disk.
 MAX_GROWTH = 100

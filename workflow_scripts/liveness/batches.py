@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from liveness.augmentation import training_view
 from liveness.datasets import TrainingFrames, ValidationFrames
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.task import Task
 
 logger = logging.getLogger(__name__)

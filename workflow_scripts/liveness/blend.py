@@ -11,9 +11,9 @@ import pandas as pd
 
 from liveness.calibration import calibrate, fit_calibration
 from liveness.combination import Parameters, combine, fit_combination
-from liveness.errors import InputError
 from liveness.metrics.error_rates import choose_threshold
 from liveness.recipe import FITTED, BlendRecipe
+from liveness.runtime.errors import InputError
 from liveness.scores import model_scores
 
 

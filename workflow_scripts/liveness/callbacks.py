@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 # batches between two looks at whether another process was told to stop
 STOP_EVERY = 10

@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
-from liveness.errors import InputError
 from liveness.recipe import BlendWeights
+from liveness.runtime.errors import InputError
 from liveness.scores import model_scores
 
 Parameters = dict[str, Any]

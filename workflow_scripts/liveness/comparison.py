@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from liveness.blend import read_held_out
-from liveness.errors import InputError
 from liveness.evaluation import measure
 from liveness.folds import merge_groups
 from liveness.labels import read_folds
 from liveness.metrics.bootstrap import bootstrap, interval
+from liveness.runtime.errors import InputError
 from liveness.shard_files import SCORES
 
 # what no attack type is needed for

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from liveness.errors import InputError
 from liveness.recipe import BlendRecipe
+from liveness.runtime.errors import InputError
 
 Config = dict[str, Any]
 

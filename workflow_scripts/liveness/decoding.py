@@ -8,8 +8,8 @@ from time import perf_counter
 
 import numpy as np
 
-from liveness.parallel import Crash, Workers
 from liveness.preprocessing import Box, Degrade, model_input, part
+from liveness.runtime.workers import Crash, Workers
 from liveness.sampling import Sampling, read_video
 from liveness.video import VideoError, probe
 

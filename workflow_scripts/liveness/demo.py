@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from liveness import recapture
-from liveness.errors import InputError
-from liveness.outputs import whole
 from liveness.portrait import (
     SPRITE,
     Colour,
@@ -32,6 +30,8 @@ from liveness.portrait import (
     paint_room,
 )
 from liveness.recapture import Image, Plane, Wave, draw_wave
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
 
 COLUMNS = ("fname", "liveness_score", "group", "attack")
 SIZES = ((256, 456), (270, 480), (288, 512), (324, 576))  # width, height: even, as yuv420p asks

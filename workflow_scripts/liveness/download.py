@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
 

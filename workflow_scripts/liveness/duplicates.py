@@ -10,7 +10,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from liveness.frame_store import FrameStore
-from liveness.parallel import Crash, bounded_map
+from liveness.runtime.workers import Crash, bounded_map
 
 HASH_BITS = 128
 _ROWS_AT_ONCE = 256

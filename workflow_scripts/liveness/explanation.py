@@ -11,10 +11,10 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from liveness.errors import InputError
 from liveness.frame_store import FrameStore
 from liveness.models import Checkpoint
 from liveness.preprocessing import model_input
+from liveness.runtime.errors import InputError
 
 
 def heat_map(checkpoint: Checkpoint, frame: np.ndarray, label: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 WEIGHTS = "data/face_detection_short_range.tflite"
 # side of the model's input in pixels

@@ -4,8 +4,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from liveness.errors import InputError
 from liveness.objects import local
+from liveness.runtime.errors import InputError
 
 
 def failures(*run_logs: Path) -> list[str]:

@@ -14,7 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
 
 # Okabe and Ito 2008, Color universal design: colour-blind people tell them apart. In grey some look alike,
 # hence dashes, markers and hatching.

@@ -21,15 +21,15 @@ from typing import Any
 
 import torch
 
-from liveness import leases
 from liveness.augmentation import Augmentation
 from liveness.batches import this_share
-from liveness.errors import InputError
 from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
 from liveness.learning_rate import find_learning_rate
 from liveness.models import create, save_checkpoint
-from liveness.outputs import sha256, whole
+from liveness.runtime import gpu_leases
+from liveness.runtime.atomic_write import sha256, whole
+from liveness.runtime.errors import InputError
 from liveness.task import Recipe, Task
 from liveness.tracking import git_revision, make_trackers
 from liveness.training import fine_tune
@@ -175,8 +175,8 @@ def fit_together(job: Job, processes: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO if this_share().rank == 0 else logging.ERROR, format="%(message)s")
-    if leases.HELD in os.environ:
-        leases.lease(len(leases.visible_gpus()))
+    if gpu_leases.HELD in os.environ:
+        gpu_leases.lease(len(gpu_leases.visible_gpus()))
     job = Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     try:
         fit(job)

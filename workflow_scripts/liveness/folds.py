@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from liveness.faces import faceless_summary
 from liveness.jpeg import decode_jpeg, encode_jpeg
-from liveness.outputs import whole
-from liveness.parallel import Crash, bounded_map
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.workers import Crash, bounded_map
 from liveness.sampling import Sampling, read_video
 from liveness.video import VideoError
 

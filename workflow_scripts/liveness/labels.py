@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 COLUMNS = ("fname", "liveness_score", "group", "attack")
 

@@ -11,7 +11,7 @@ from lightning.pytorch.tuner import Tuner
 
 from liveness.batches import make_loaders
 from liveness.classifier import make_classifier
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 from liveness.task import Task
 from liveness.training import make_trainer
 

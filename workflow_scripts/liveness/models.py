@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 Channels = tuple[float, float, float]
 PACKAGE = "package:"

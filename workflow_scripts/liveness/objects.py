@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 SCHEME = "s3://"
 

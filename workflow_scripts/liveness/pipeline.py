@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from liveness.decoding import Cut, Decoded, Video, decode
 from liveness.engines.engine import Ensemble
-from liveness.errors import InputError
 from liveness.faces import faceless_summary
-from liveness.parallel import Workers
 from liveness.preprocessing import Degrade, View
+from liveness.runtime.errors import InputError
+from liveness.runtime.workers import Workers
 from liveness.sampling import Sampling
 from liveness.throughput import Finished
 

@@ -19,12 +19,12 @@ from tqdm import tqdm
 from liveness.blend import given_blend, read_blend
 from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
-from liveness.errors import InputError
 from liveness.manifest import list_videos
-from liveness.parallel import Workers
 from liveness.pipeline import Member, Pipeline
 from liveness.preprocessing import views
 from liveness.recipe import BlendRecipe
+from liveness.runtime.errors import InputError
+from liveness.runtime.workers import Workers
 from liveness.sampling import Sampling
 from liveness.scores import video_scores
 from liveness.throughput import video_table

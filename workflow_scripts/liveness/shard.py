@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
-from liveness.parallel import Workers
 from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.preprocessing import Degrade, View
+from liveness.runtime.workers import Workers
 from liveness.sampling import Sampling
 from liveness.throughput import Finished, stage_table
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 State = Mapping[str, torch.Tensor]
 

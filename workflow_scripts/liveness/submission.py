@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 
 def submission_rows(

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import loggers
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 TRACKERS = {"wandb": "WandbLogger", "mlflow": "MLFlowLogger", "comet": "CometLogger"}
 

@@ -6,7 +6,7 @@ suffix.
 
 from pathlib import Path
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 BACKENDS = ("openvino", "tensorrt", "tensorrt_rtx", "torch")
 PRECISIONS = ("int8", "bf16", "fp16", "mixed", "fp32")

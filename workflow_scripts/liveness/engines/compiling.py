@@ -27,8 +27,8 @@ from liveness.engines.mixing import FRAMES, choose_float32_layers
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import Limits, ParityError, measure, require, table
 from liveness.engines.reference import ReferenceSample, write_sample
-from liveness.errors import InputError
-from liveness.outputs import sha256
+from liveness.runtime.atomic_write import sha256
+from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 _THREAD_LOCAL = (
     1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: what other threads do meanwhile is no part of the graph

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from liveness.engines.classifier import PixelClassifier
 from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME
-from liveness.errors import InputError
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
 
 # The first opset with Gelu as one node, as LayerNormalization is since 17: taken apart, such functions lose
 # precision, or overflow, in half.

@@ -9,7 +9,7 @@ from liveness.engines.metadata import EngineMetadata, engine_file, engine_stem, 
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import measure, require
 from liveness.engines.reference import read_sample
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
 

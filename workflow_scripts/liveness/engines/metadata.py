@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from liveness.engines.backends import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
 from liveness.engines.parity import Limits, Parity
-from liveness.errors import InputError
-from liveness.outputs import sha256, whole
+from liveness.runtime.atomic_write import sha256, whole
+from liveness.runtime.errors import InputError
 
 PENDING = "pending"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from liveness.engines.backends import BACKENDS
 from liveness.engines.engine import Backend, BuildOptions
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 # beside the engines' folders of one model
 CACHE_FOLDER = ".cache"

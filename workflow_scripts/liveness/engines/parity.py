@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from liveness.engines.engine import Engine
 from liveness.engines.reference import ReferenceSample
-from liveness.errors import InputError
 from liveness.metrics.error_rates import equal_error_rate
+from liveness.runtime.errors import InputError
 
 # labelled frames from which on a change of the EER is more than one frame's luck
 EER_FRAMES = 1000

@@ -9,9 +9,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.errors import InputError
-from liveness.outputs import whole
 from liveness.preprocessing import model_input
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from liveness.frame_store import FrameStore

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from liveness.engines.cuda import active_context, driver, gpu_name
 from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, BuildOptions, Engine
 from liveness.engines.metadata import engine_file
-from liveness.errors import InputError
-from liveness.outputs import whole
+from liveness.runtime.atomic_write import whole
+from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from torch import nn
 from liveness.engines.classifier import PixelClassifier
 from liveness.engines.engine import BuildOptions, Engine
 from liveness.engines.metadata import engine_file
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

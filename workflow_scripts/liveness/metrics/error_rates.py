@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 CRITERIA = ("eer", "min_hter", "bpcer20")
 # bins of equal width over [0, 1] of the expected calibration error

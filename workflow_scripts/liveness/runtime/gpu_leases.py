@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 SETTING = "GPU_LEASES"
 OFF = "off"

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from types import TracebackType
 
-from liveness.errors import InputError
+from liveness.runtime.errors import InputError
 
 
 def start_log(path: str | Path) -> None:
