@@ -26,10 +26,10 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from liveness.comparison import videos_per_second
 from liveness.labels import read_labels
 from liveness.metrics.error_rates import area_under_curve, equal_error_rate, error_curve
-from liveness.models import Checkpoint, load_checkpoint, save_checkpoint
+from liveness.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from liveness.models.model_soup import State, greedy_soup, uniform_soup
 from liveness.preprocessing import model_input
 from liveness.sampling import Sampling, read_video
-from liveness.soups import State, greedy_soup, uniform_soup
 from liveness.video import probe
 
 FOLDS = range(3)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from liveness.labels import read_labels
 from liveness.metrics.error_rates import equal_error_rate, log_loss
-from liveness.models import create
+from liveness.models.checkpoint import create
 from liveness.preprocessing import sample_times
 from liveness.video import probe, read_frames
 

@@ -34,7 +34,7 @@ from liveness import classifier as ours  # noqa: E402
 from liveness.augmentation import Augmentation  # noqa: E402
 from liveness.frame_store import FrameStore, extract  # noqa: E402
 from liveness.manifest import build_manifest, read_manifest  # noqa: E402
-from liveness.models import create  # noqa: E402
+from liveness.models.checkpoint import create  # noqa: E402
 from liveness.sampling import Sampling  # noqa: E402 # noqa: E402
 from liveness.task import Recipe, Task  # noqa: E402
 from liveness.training import fine_tune  # noqa: E402

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from liveness.explanation import heat_map, overlay
-from liveness.models import Checkpoint, create
+from liveness.models.checkpoint import Checkpoint, create
 
 FRAME = np.random.default_rng(0).integers(0, 255, (96, 72, 3)).astype(np.uint8)
 

@@ -241,7 +241,10 @@ def test_a_killed_waiter_leaves_the_queue(jobs: Jobs) -> None:
 
 # children
 
-RANK = "import sys; from liveness.runtime.gpu_leases import lease; print(*lease(2), flush=True); sys.stdin.read()"
+RANK = (
+    "import sys; from liveness.runtime.gpu_leases import lease;"
+    " print(*lease(2), flush=True); sys.stdin.read()"
+)
 PARENT = f"""
 lease({{gpus}})
 print(subprocess.Popen([sys.executable, "-c", {RANK!r}]).pid, flush=True)

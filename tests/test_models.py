@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_images
 
-from liveness.models import PACKAGE, Checkpoint, create, load_checkpoint, save_checkpoint
+from liveness.models.checkpoint import PACKAGE, Checkpoint, create, load_checkpoint, save_checkpoint
 from liveness.preprocessing import model_input
 from liveness.runtime.errors import InputError
 

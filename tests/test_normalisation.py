@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from liveness.normalisation import Normalisation
+from liveness.models.normalisation import Normalisation
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from liveness.models.model_soup import greedy_soup, uniform_soup
 from liveness.runtime.errors import InputError
-from liveness.soups import greedy_soup, uniform_soup
 
 
 def networks(count: int) -> list[dict[str, torch.Tensor]]:

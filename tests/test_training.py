@@ -22,8 +22,8 @@ from liveness.datasets import ValidationFrames
 from liveness.frame_store import FrameStore, extract
 from liveness.learning_rate import find_learning_rate, steepest
 from liveness.manifest import build_manifest, read_manifest
-from liveness.models import Checkpoint, create
-from liveness.normalisation import Normalisation
+from liveness.models.checkpoint import Checkpoint, create
+from liveness.models.normalisation import Normalisation
 from liveness.runtime.errors import InputError
 from liveness.sampling import Sampling
 from liveness.task import Recipe, Task

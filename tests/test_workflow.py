@@ -15,7 +15,7 @@ from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.frame_store import FrameStore
 from liveness.manifest import read_manifest, shard_of
-from liveness.models import load_checkpoint
+from liveness.models.checkpoint import load_checkpoint
 from liveness.preprocessing import model_input
 from liveness.scores import read_video_scores
 from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, name_data, tiny_config

@@ -8,7 +8,7 @@ from liveness.engines.reference import ReferenceSample, draw_frames, write_sampl
 from liveness.excerpt import varied
 from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
-from liveness.models import load_checkpoint, save_checkpoint
+from liveness.models.checkpoint import load_checkpoint, save_checkpoint
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log

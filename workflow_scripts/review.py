@@ -9,7 +9,7 @@ from liveness.excerpt import excerpt
 from liveness.explanation import explained
 from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
-from liveness.models import load_checkpoint
+from liveness.models.checkpoint import load_checkpoint
 from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError

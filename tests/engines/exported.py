@@ -10,7 +10,7 @@ import torch
 
 from liveness.engines.graph import export_onnx, reference_probabilities
 from liveness.engines.reference import ReferenceSample
-from liveness.models import Checkpoint
+from liveness.models.checkpoint import Checkpoint
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MAX_BATCH = 8

@@ -21,7 +21,7 @@ from liveness.engines.loading import load_engine
 from liveness.engines.metadata import EngineMetadata
 from liveness.engines.opening import open_backend
 from liveness.engines.parity import Limits, ParityError
-from liveness.models import save_checkpoint
+from liveness.models.checkpoint import save_checkpoint
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
 

@@ -11,7 +11,7 @@ from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import BuildOptions
 from liveness.engines.loading import load_engine
 from liveness.engines.torch_engine import TorchBackend
-from liveness.models import save_checkpoint
+from liveness.models.checkpoint import save_checkpoint
 from liveness.runtime.errors import InputError
 
 

@@ -16,8 +16,8 @@ from liveness.augmentation import erase, seed_generators
 from liveness.batches import Loaders, Share, this_share
 from liveness.depthwise import speed_up_depthwise
 from liveness.losses import balanced_weights, make_loss
-from liveness.models import Checkpoint
-from liveness.normalisation import Normalisation
+from liveness.models.checkpoint import Checkpoint
+from liveness.models.normalisation import Normalisation
 from liveness.runtime.errors import InputError
 from liveness.task import Recipe, Task
 

@@ -12,7 +12,7 @@ from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from liveness.frame_store import FrameStore
-from liveness.models import Checkpoint
+from liveness.models.checkpoint import Checkpoint
 from liveness.preprocessing import model_input
 from liveness.runtime.errors import InputError
 

@@ -26,7 +26,7 @@ from liveness.batches import this_share
 from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
 from liveness.learning_rate import find_learning_rate
-from liveness.models import create, save_checkpoint
+from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases
 from liveness.runtime.atomic_write import sha256, whole
 from liveness.runtime.errors import InputError

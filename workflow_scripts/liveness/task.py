@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from liveness.augmentation import Augmentation
 from liveness.frame_store import FrameStore
-from liveness.models import Checkpoint
+from liveness.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

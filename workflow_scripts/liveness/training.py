@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader
 from liveness.batches import make_loaders, this_share
 from liveness.callbacks import History, Preemption
 from liveness.classifier import Classifier, lightning_precision, make_classifier
-from liveness.models import Checkpoint
+from liveness.models.checkpoint import Checkpoint
+from liveness.models.model_soup import greedy_soup, uniform_soup
 from liveness.runtime.malloc import keep_freed_memory
-from liveness.soups import greedy_soup, uniform_soup
 from liveness.task import Task
 
 logger = logging.getLogger(__name__)

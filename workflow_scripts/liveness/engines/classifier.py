@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from liveness.normalisation import Normalisation
+from liveness.models.normalisation import Normalisation
 
 LIVE = 1  # index of the live class among the two logits
 

@@ -41,10 +41,10 @@ class TorchBackend:
     def open(
         self, stem: Path, *, precision: str, image_size: int, max_batch: int, threads: int | None
     ) -> "TorchEngine":
-        from liveness import models  # the one place where engines meet models
+        from liveness.models.checkpoint import load_checkpoint  # the one place where engines meet models
 
         path = engine_file(stem, ".safetensors")
-        checkpoint = models.load_checkpoint(path)
+        checkpoint = load_checkpoint(path)
         if checkpoint.image_size != image_size:
             raise InputError(
                 f"{path}: was trained at {checkpoint.image_size} px; expected {image_size}; compile it again"
