@@ -11,13 +11,14 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness import folders, sources
+from liveness import sources
+from liveness.storage import file_listing
 from liveness.runtime import gpu_leases
 from liveness.configuration import complete
 from liveness.engines.backends import metadata_in, onnx_precisions
 from liveness.runtime.errors import InputError
 from liveness.failures import failures
-from liveness.objects import is_remote, listed, local as local_copy
+from liveness.storage.s3 import is_remote, listed, local as local_copy
 from liveness.recipe import BlendRecipe
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
@@ -274,7 +275,7 @@ def state_of_videos(wildcards):
     folder = DATA[wildcards.split]["videos"]
     if not (is_here(folder) and os.path.isdir(folder)):
         return None
-    return folders.state(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
+    return file_listing.state(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
 
 
 def training_labels(wildcards):

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from liveness import archives
-from liveness.archives import unzip
-from liveness.download import download
 from liveness.runtime.errors import InputError
+from liveness.storage import zip_archives
+from liveness.storage.download import download
+from liveness.storage.zip_archives import unzip
 from running import TEST_NAMES, Run, tiny_config
 
 CONTENT = os.urandom(3 << 20)
@@ -213,7 +213,7 @@ class FullDisk:
 
 def test_an_archive_larger_than_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = zipped(tmp_path / "a.zip", {"videos/1.mp4": b"12345"})
-    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: FullDisk)
+    monkeypatch.setattr(zip_archives.shutil, "disk_usage", lambda path: FullDisk)
     with pytest.raises(InputError, match=r"becomes 5 bytes, but .* has 4 left; make room"):
         unzip(archive, {"videos/": tmp_path / "to/videos"})
 

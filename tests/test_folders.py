@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.folders import files_below, state
+from liveness.storage.file_listing import files_below, state
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from liveness.objects import is_remote, local
 from liveness.runtime.errors import InputError
+from liveness.storage.s3 import is_remote, local
 
 
 @pytest.mark.parametrize("place", ["videos", "/abs/videos", "s3:/videos", "s3", "C:/videos", Path("a/b")])

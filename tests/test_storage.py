@@ -18,9 +18,9 @@ import timm
 import yaml
 from pyarrow import fs
 
-from liveness import objects
 from liveness.manifest import list_videos
 from liveness.runtime.errors import InputError
+from liveness.storage import s3 as object_store
 from liveness.video import VideoError, probe, read_frames
 from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, job_table, tiny_config
 
@@ -274,7 +274,7 @@ def test_a_service_that_fails_is_not_a_bad_video(
     broken = fs.S3FileSystem(
         endpoint_override="http://127.0.0.1:9", retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1)
     )
-    monkeypatch.setattr(objects, "_s3", lambda: broken)
+    monkeypatch.setattr(object_store, "_s3", lambda: broken)
     for read in (probe, lambda address: read_frames(address, [0.0])):
         with pytest.raises(InputError, match=r"plain\.mp4: cannot be fetched .*AWS_ENDPOINT_URL"):
             read(f"s3://{uploaded}/train/plain.mp4")

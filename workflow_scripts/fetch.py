@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from liveness.archives import unzip
-from liveness.download import download
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
+from liveness.storage.download import download
+from liveness.storage.zip_archives import unzip
 
 start_log(snakemake.log[0])
 params, output = snakemake.params, list(map(Path, snakemake.output))

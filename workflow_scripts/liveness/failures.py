@@ -4,8 +4,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from liveness.objects import local
 from liveness.runtime.errors import InputError
+from liveness.storage.s3 import local
 
 
 def failures(*run_logs: Path) -> list[str]:

@@ -16,11 +16,11 @@ import pandas as pd
 from natsort import natsort_keygen, ns
 from tqdm import tqdm
 
-from liveness.folders import files_below, size_and_time
-from liveness.objects import head, is_remote, listed
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
+from liveness.storage.file_listing import files_below, size_and_time
+from liveness.storage.s3 import head, is_remote, listed
 from liveness.video import probe, unreadable
 
 EXTENSIONS = {

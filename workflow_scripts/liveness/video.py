@@ -12,8 +12,8 @@ import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
 
-from liveness.objects import local
 from liveness.runtime.errors import InputError
+from liveness.storage.s3 import local
 
 # decord2 loads every CUDA library that pip installed, for the whole process: 700 MB in each worker; NVBLAS
 # among them takes over torch's arithmetic on the CPU and crashes it. We decode on the CPU; it finds them by
