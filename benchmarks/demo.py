@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from liveness.labels import read_folds, read_labels
 from liveness.metrics.error_rates import equal_error_rate
 from liveness.scores import model_scores, read_video_scores
-from liveness.video import probe, read_frames
+from liveness.video.decoder import probe, read_frames
 
 
 def held_out(run: Path) -> tuple[pd.Series, pd.Series]:

@@ -28,9 +28,9 @@ from liveness.labels import read_labels
 from liveness.metrics.error_rates import area_under_curve, equal_error_rate, error_curve
 from liveness.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from liveness.models.model_soup import State, greedy_soup, uniform_soup
-from liveness.preprocessing import model_input
-from liveness.sampling import Sampling, read_video
-from liveness.video import probe
+from liveness.video.decoder import probe
+from liveness.video.preprocessing import model_input
+from liveness.video.sampling import Sampling, read_video
 
 FOLDS = range(3)
 METHODS = ("mean", "optimised", "stacking")

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness.faces import find_faces
-from liveness.manifest import list_videos
-from liveness.preprocessing import sample_times
-from liveness.video import probe, read_frames
+from liveness.video.decoder import probe, read_frames
+from liveness.video.face_crop import find_faces
+from liveness.video.manifest import list_videos
+from liveness.video.preprocessing import sample_times
 
 REAL = ROOT.parent / "shared/data/real"
 MASKS = {"white": (225, 228, 230), "blue": (150, 190, 215), "black": (35, 35, 38)}

@@ -44,10 +44,10 @@ from liveness.engines.loading import load_engine  # noqa: E402
 from liveness.engines.opening import open_backend  # noqa: E402
 from liveness.engines.reference import UNKNOWN, ReferenceSample  # noqa: E402
 from liveness.pipeline import Member, Pipeline  # noqa: E402
-from liveness.preprocessing import WHOLE, View, model_input  # noqa: E402
 from liveness.runtime.workers import Workers  # noqa: E402
-from liveness.sampling import Sampling, read_video  # noqa: E402
-from liveness.video import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)
+from liveness.video.decoder import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)
+from liveness.video.preprocessing import WHOLE, View, model_input  # noqa: E402
+from liveness.video.sampling import Sampling, read_video  # noqa: E402
 
 REAL = ROOT / "../shared/data/real"
 CHALLENGE = ("train/videos/0001.mp4", "train/videos/0002.mp4", "test/videos/0009.mp4")

@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from liveness.labels import read_labels
 from liveness.metrics.error_rates import equal_error_rate, log_loss
 from liveness.models.checkpoint import create
-from liveness.preprocessing import sample_times
-from liveness.video import probe, read_frames
+from liveness.video.decoder import probe, read_frames
+from liveness.video.preprocessing import sample_times
 
 REAL = ROOT.parent / "shared/data/real"
 SEEDS = range(3)

@@ -31,8 +31,8 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 sys.path.insert(0, str(ROOT / "tests"))
 
 from clips import write_clip
-from liveness.manifest import DTYPES, TABLES, shard_of
-from liveness.video import probe
+from liveness.video.decoder import probe
+from liveness.video.manifest import DTYPES, TABLES, shard_of
 
 SHARDS = 2_000
 VIDEOS = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
@@ -51,7 +51,7 @@ rule least:
 MANIFEST = """
 import sys
 from pathlib import Path
-from liveness.manifest import build_manifest
+from liveness.video.manifest import build_manifest
 videos, results, shards = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 paths = [results / f"{shard}.csv" for shard in range(shards)]
 build_manifest(videos, paths, results / "probes.sqlite", workers=len(__import__("os").sched_getaffinity(0)))

@@ -10,8 +10,8 @@ import torch
 
 from liveness import augmentation as module
 from liveness.augmentation import Augmentation, Key, erase, recaptured, training_view
-from liveness.preprocessing import model_input
 from liveness.recapture import KINDS
+from liveness.video.preprocessing import model_input
 
 PLAIN = Augmentation(
     crop_scale=(1.0, 1.0), hflip=0.0, vflip=0.0, color_jitter=0.0, auto_augment="", erasing=0.0

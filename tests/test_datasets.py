@@ -11,10 +11,10 @@ from clips import numbered, write_clip
 from liveness.augmentation import Key
 from liveness.batches import Share, TrainingSampler, ValidationSampler
 from liveness.datasets import TrainingFrames, ValidationFrames
-from liveness.frame_store import FrameStore, extract
-from liveness.manifest import build_manifest, read_manifest
-from liveness.preprocessing import model_input
-from liveness.sampling import Sampling
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.preprocessing import model_input
+from liveness.video.sampling import Sampling
 
 LABELS = {"a.mp4": 1, "b.mp4": 0}
 

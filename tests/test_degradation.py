@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from liveness.degradation import FRAMES, degraded
-from liveness.sampling import Sampling
+from liveness.video.sampling import Sampling
 from running import ROOT
 
 SAMPLING = Sampling(count=5, window=(0.2, 1.0), short_side=64)

@@ -16,10 +16,10 @@ from clips import write_clip
 from liveness import duplicates
 from liveness.duplicates import HASH_BITS, frame_hash, hash_frames, near_duplicates
 from liveness.folds import merge_groups
-from liveness.frame_store import FrameStore, extract
-from liveness.jpeg import decode_jpeg, encode_jpeg
-from liveness.manifest import build_manifest, read_manifest
-from liveness.sampling import Sampling
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.jpeg import decode_jpeg, encode_jpeg
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.sampling import Sampling
 
 DATA = Path(__file__).parents[2] / "shared/data"
 # the default of folds.max_distance

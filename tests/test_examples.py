@@ -8,11 +8,11 @@ import pytest
 from clips import numbered, write_clip
 from liveness.augmentation import Augmentation
 from liveness.examples import EPOCHS, SIDE, Example, choose, middle_frames, sheet
-from liveness.frame_store import FrameStore, extract
-from liveness.manifest import build_manifest, read_manifest
 from liveness.random_degradation import KINDS
 from liveness.recapture import KINDS as ATTACKS
-from liveness.sampling import Sampling
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.sampling import Sampling
 
 PLAIN = Augmentation((1.0, 1.0), 0.0, 0.0, 0.0, "", 0.0)
 FRAME = np.random.default_rng(0).integers(0, 255, (120, 90, 3), dtype=np.uint8)

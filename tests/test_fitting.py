@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 
 from clips import write_clip
 from liveness.fitting import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
-from liveness.frame_store import extract
-from liveness.manifest import build_manifest, read_manifest
 from liveness.runtime.errors import InputError
-from liveness.sampling import Sampling
+from liveness.video.frame_store import extract
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.sampling import Sampling
 from running import ROOT
 
 pytestmark = pytest.mark.slow

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import number, numbered, write_clip
-from liveness.frame_store import FrameStore, extract
-from liveness.jpeg import decode_jpeg, encode_jpeg
-from liveness.manifest import build_manifest, read_manifest
-from liveness.preprocessing import sample_times
-from liveness.sampling import Sampling, read_video
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.jpeg import decode_jpeg, encode_jpeg
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.preprocessing import sample_times
+from liveness.video.sampling import Sampling, read_video
 
 COUNT, WINDOW = 3, (0.2, 1.0)
 SAMPLING = Sampling(COUNT, WINDOW, short_side=48)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from liveness.manifest import shard_of
+from liveness.video.manifest import shard_of
 from running import TEST_NAMES, Run, finished_jobs, tiny_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]

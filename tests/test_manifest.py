@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import numbered, write_clip
-from liveness import manifest
-from liveness.manifest import DTYPES, build_manifest, list_videos, read_manifest, shard_of
 from liveness.runtime.errors import InputError
-from liveness.video import probe
+from liveness.video import manifest
+from liveness.video.decoder import probe
+from liveness.video.manifest import DTYPES, build_manifest, list_videos, read_manifest, shard_of
 
 file_names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
 

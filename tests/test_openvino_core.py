@@ -8,7 +8,7 @@ import gc, signal, subprocess, threading
 import numpy as np
 import openvino
 from openvino import opset13
-from liveness.openvino_core import openvino_core
+from liveness.video.openvino_core import openvino_core
 
 signal.signal(signal.SIGCHLD, lambda *_: None)
 given = opset13.parameter([8, 8], np.float32)

@@ -15,11 +15,11 @@ from liveness.decoding import Video
 from liveness.engines.engine import Engine, Frames, Inputs
 from liveness.engines.ensemble import SerialEnsemble
 from liveness.pipeline import SCORES, Member, Pipeline
-from liveness.preprocessing import View, model_input, part, views
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.sampling import Sampling, read_video
 from liveness.throughput import Finished
+from liveness.video.preprocessing import View, model_input, part, views
+from liveness.video.sampling import Sampling, read_video
 
 SAMPLING = Sampling(count=4, window=(0.0, 1.0), short_side=64, first=3)
 

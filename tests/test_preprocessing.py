@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.preprocessing import WHOLE, View, canonical, model_input, part, sample_times, views
+from liveness.video.preprocessing import WHOLE, View, canonical, model_input, part, sample_times, views
 
 sides = st.integers(1, 80)
 

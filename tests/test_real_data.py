@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from liveness.manifest import read_manifest
-from liveness.sampling import Sampling, read_video
+from liveness.video.manifest import read_manifest
+from liveness.video.sampling import Sampling, read_video
 from running import SHARED, Run, tiny_config
 
 pytestmark = pytest.mark.slow

@@ -18,10 +18,10 @@ import timm
 import yaml
 from pyarrow import fs
 
-from liveness.manifest import list_videos
 from liveness.runtime.errors import InputError
 from liveness.storage import s3 as object_store
-from liveness.video import VideoError, probe, read_frames
+from liveness.video.decoder import VideoError, probe, read_frames
+from liveness.video.manifest import list_videos
 from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, job_table, tiny_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.storage]

@@ -19,15 +19,15 @@ from liveness.augmentation import Augmentation
 from liveness.batches import batch_shares, make_loaders
 from liveness.classifier import Classifier
 from liveness.datasets import ValidationFrames
-from liveness.frame_store import FrameStore, extract
 from liveness.learning_rate import find_learning_rate, steepest
-from liveness.manifest import build_manifest, read_manifest
 from liveness.models.checkpoint import Checkpoint, create
 from liveness.models.normalisation import Normalisation
 from liveness.runtime.errors import InputError
-from liveness.sampling import Sampling
 from liveness.task import Recipe, Task
 from liveness.training import fine_tune
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.sampling import Sampling
 
 RECIPE = Recipe(
     epochs=3,

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clips import number, numbered, write_clip
-from liveness import video
 from liveness.runtime.errors import InputError
-from liveness.video import VideoError, probe, read_frames
+from liveness.video import decoder
+from liveness.video.decoder import VideoError, probe, read_frames
 
 EDGE = Path(__file__).parents[1] / "../shared/data/edge"
 edge_cases = pytest.mark.skipif(not EDGE.exists(), reason="the real edge cases are not on this machine")
@@ -114,12 +114,12 @@ def test_the_frame_for_a_time_is_the_last_one_shown(clips: Path, name: str) -> N
 @pytest.mark.parametrize("name", KINDS)
 def test_both_decoders_agree_to_the_bit(clips: Path, name: str) -> None:
     times = [0.13 * k for k in range(23)]
-    fallback = video._read_with_pyav(clips / name, times)
+    fallback = decoder._read_with_pyav(clips / name, times)
     if name in PYAV_ONLY:
-        with pytest.raises(video.DECORD_GAVE_UP):
-            video._read_with_decord(clips / name, times)
+        with pytest.raises(decoder.DECORD_GAVE_UP):
+            decoder._read_with_decord(clips / name, times)
         return
-    for one, other in zip(video._read_with_decord(clips / name, times), fallback, strict=True):
+    for one, other in zip(decoder._read_with_decord(clips / name, times), fallback, strict=True):
         assert one.time == pytest.approx(other.time, abs=1e-4)
         assert (one.image == other.image).all()
 
@@ -136,7 +136,7 @@ def test_variable_frame_rates(
     )
     times = data.draw(st.lists(st.floats(0, 12).map(lambda t: round(t, 2) + 0.005), min_size=1, max_size=5))
     expected = [int(np.searchsorted(shown, time, side="right")) - 1 for time in times]
-    for read in (read_frames, video._read_with_pyav):
+    for read in (read_frames, decoder._read_with_pyav):
         assert [number(frame.image) for frame in read(path, times)] == expected
 
 
@@ -266,7 +266,7 @@ def test_a_real_file_without_video_says_so() -> None:
 def test_importing_decord_leaves_torch_and_cuda_alone() -> None:
     """decord2 would load every CUDA library of the environment, NVBLAS among them, which crashes torch."""
     program = (
-        "import liveness.video, torch\n"
+        "import liveness.video.decoder, torch\n"
         "torch.nn.Linear(64, 256)(torch.randn(2, 49, 8, 64))\n"
         "maps = open('/proc/self/maps').read()\n"
         "assert 'libnvblas' not in maps\n"
@@ -289,7 +289,7 @@ def test_a_gpus_layout_of_planes_gives_the_same_colours(clips: Path) -> None:
     with av.open(str(clips / "h264.mp4")) as container:
         frame = next(container.decode(video=0))
     assert frame.format.name == "yuv420p"
-    assert (video._upright_rgb(frame.reformat(format="nv12")) == video._upright_rgb(frame)).all()
+    assert (decoder._upright_rgb(frame.reformat(format="nv12")) == decoder._upright_rgb(frame)).all()
 
 
 @pytest.mark.gpu

@@ -13,11 +13,11 @@ import yaml
 from liveness.blend import read_blend, read_held_out
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
-from liveness.frame_store import FrameStore
-from liveness.manifest import read_manifest, shard_of
 from liveness.models.checkpoint import load_checkpoint
-from liveness.preprocessing import model_input
 from liveness.scores import read_video_scores
+from liveness.video.frame_store import FrameStore
+from liveness.video.manifest import read_manifest, shard_of
+from liveness.video.preprocessing import model_input
 from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, name_data, tiny_config
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from liveness.inventory import inventory
 from liveness.labels import read_folds, with_attacks
-from liveness.manifest import read_manifest
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
+from liveness.video.manifest import read_manifest
 
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)

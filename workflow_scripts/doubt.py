@@ -4,12 +4,12 @@ import logging
 
 from liveness.blend import read_held_out
 from liveness.doubts import doubtful_labels
-from liveness.excerpt import excerpt
 from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import about, judged, spread_frames
 from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
+from liveness.video.frame_subset import excerpt
 
 VIDEOS = 48
 FRAMES = 4

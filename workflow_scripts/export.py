@@ -5,13 +5,13 @@ from contextlib import nullcontext
 
 from liveness.engines.graph import check_onnx, export_onnx, reference_probabilities
 from liveness.engines.reference import ReferenceSample, draw_frames, write_sample
-from liveness.excerpt import varied
-from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
 from liveness.models.checkpoint import load_checkpoint, save_checkpoint
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
+from liveness.video.frame_store import FrameStore
+from liveness.video.frame_subset import varied
 
 start_log(snakemake.log[0])
 params, sources = snakemake.params, snakemake.output.sources

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from liveness.frame_store import extract
-from liveness.manifest import read_manifest
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
-from liveness.sampling import Sampling
+from liveness.video.frame_store import extract
+from liveness.video.manifest import read_manifest
+from liveness.video.sampling import Sampling
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

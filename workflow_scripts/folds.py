@@ -14,12 +14,12 @@ from liveness.folds import (
     contradictions,
     merge_groups,
 )
-from liveness.frame_store import FrameStore
 from liveness.labels import check_videos_exist, read_labels
-from liveness.manifest import read_manifest
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
+from liveness.video.frame_store import FrameStore
+from liveness.video.manifest import read_manifest
 
 start_log(snakemake.log[0])
 settings = snakemake.params.folds

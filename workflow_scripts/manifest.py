@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from liveness.manifest import build_manifest
 from liveness.runtime.job_log import start_log
+from liveness.video.manifest import build_manifest
 
 start_log(snakemake.log[0])
 # Undeclared, so that it survives failed jobs and reruns; named by the code, so that a corrected probe counts.

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from liveness.engines.backends import metadata_in
 from liveness.labels import read_folds
-from liveness.manifest import read_manifest
 from liveness.pipeline import Member
-from liveness.preprocessing import views
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
-from liveness.sampling import Sampling
 from liveness.shard import score_shard, videos_of
 from liveness.shard_files import SCORES, STAGES, VIDEOS
 from liveness.throughput import Finished, video_table
+from liveness.video.manifest import read_manifest
+from liveness.video.preprocessing import views
+from liveness.video.sampling import Sampling
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

@@ -5,7 +5,6 @@ import logging
 import pandas as pd
 
 from liveness.blend import read_held_out
-from liveness.excerpt import excerpt
 from liveness.explanation import explained
 from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
@@ -16,6 +15,7 @@ from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
 from liveness.scores import check_held_out
 from liveness.shard_files import SCORES, of_each
+from liveness.video.frame_subset import excerpt
 
 VIDEOS = 24
 FRAMES = 4

@@ -2,11 +2,11 @@
 
 from liveness.augmentation import Augmentation
 from liveness.examples import choose, middle_frames, sheet
-from liveness.excerpt import excerpt
 from liveness.labels import read_folds
 from liveness.pages import contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
+from liveness.video.frame_subset import excerpt
 
 LIVE, SPOOF = 4, 3
 NOTE = (

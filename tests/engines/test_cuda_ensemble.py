@@ -14,9 +14,9 @@ from liveness.engines.engine import Ensemble
 from liveness.engines.ensemble import open_ensemble
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
-from liveness.preprocessing import View, model_input, part
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
+from liveness.video.preprocessing import View, model_input, part
 
 pytestmark = pytest.mark.gpu
 

@@ -12,8 +12,8 @@ from liveness.engines.compiling import compile_engine
 from liveness.engines.engine import IN_FLIGHT, Ensemble, Inputs
 from liveness.engines.ensemble import open_ensemble
 from liveness.engines.loading import load_engine
-from liveness.preprocessing import WHOLE, View, model_input, part
 from liveness.runtime.errors import InputError
+from liveness.video.preprocessing import WHOLE, View, model_input, part
 
 LEFT = (0.0, 0.0, 0.7, 1.0)
 VIEWS = [View(), View(hflip=True), View(LEFT, vflip=True)]

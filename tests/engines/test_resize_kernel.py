@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from liveness.engines.resize_kernel import SOURCE, crop_table
-from liveness.preprocessing import WHOLE, View, model_input, part
+from liveness.video.preprocessing import WHOLE, View, model_input, part
 
 MIDDLE = (0.05, 0.05, 0.95, 0.95)
 # shrinking, growing, one side of each, and neither

@@ -18,7 +18,7 @@ from timm.data import auto_augment, create_transform
 from timm.data.random_erasing import RandomErasing
 
 from liveness import random_degradation, recapture
-from liveness.preprocessing import model_input
+from liveness.video.preprocessing import model_input
 
 # moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
 PATTERN = (0.2, 0.7)

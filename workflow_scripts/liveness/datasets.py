@@ -6,8 +6,8 @@ import torch
 from torch.utils.data import Dataset
 
 from liveness.augmentation import View
-from liveness.frame_store import FrameStore
-from liveness.preprocessing import model_input
+from liveness.video.frame_store import FrameStore
+from liveness.video.preprocessing import model_input
 
 
 class TrainingFrames(Dataset[tuple[torch.Tensor, int, str]]):

@@ -8,10 +8,10 @@ from time import perf_counter
 
 import numpy as np
 
-from liveness.preprocessing import Box, Degrade, model_input, part
 from liveness.runtime.workers import Crash, Workers
-from liveness.sampling import Sampling, read_video
-from liveness.video import VideoError, probe
+from liveness.video.decoder import VideoError, probe
+from liveness.video.preprocessing import Box, Degrade, model_input, part
+from liveness.video.sampling import Sampling, read_video
 
 # What a model input is cut from: its side in pixels, and the part of the frame.
 Cut = tuple[int, Box]

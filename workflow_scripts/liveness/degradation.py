@@ -11,9 +11,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from liveness.jpeg import decode_jpeg, encode_jpeg
-from liveness.preprocessing import Degrade, part
-from liveness.sampling import Sampling
+from liveness.video.jpeg import decode_jpeg, encode_jpeg
+from liveness.video.preprocessing import Degrade, part
+from liveness.video.sampling import Sampling
 
 # sides of the part that a crop keeps: 64 % of the area
 CROP = 0.8

@@ -9,8 +9,8 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from liveness.frame_store import FrameStore
 from liveness.runtime.workers import Crash, bounded_map
+from liveness.video.frame_store import FrameStore
 
 HASH_BITS = 128
 _ROWS_AT_ONCE = 256

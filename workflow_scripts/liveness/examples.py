@@ -7,9 +7,9 @@ import numpy as np
 
 from liveness import random_degradation, recapture
 from liveness.augmentation import Augmentation, erase, recaptured, training_view
-from liveness.frame_store import FrameStore
 from liveness.models.normalisation import Normalisation
 from liveness.pages import Card
+from liveness.video.frame_store import FrameStore
 
 # how often the frames are shown as training sees them, and how large
 EPOCHS = 2

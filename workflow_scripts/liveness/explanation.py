@@ -11,10 +11,10 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from liveness.frame_store import FrameStore
 from liveness.models.checkpoint import Checkpoint
-from liveness.preprocessing import model_input
 from liveness.runtime.errors import InputError
+from liveness.video.frame_store import FrameStore
+from liveness.video.preprocessing import model_input
 
 
 def heat_map(checkpoint: Checkpoint, frame: np.ndarray, label: int) -> np.ndarray:

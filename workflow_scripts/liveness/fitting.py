@@ -23,7 +23,6 @@ import torch
 
 from liveness.augmentation import Augmentation
 from liveness.batches import this_share
-from liveness.frame_store import FrameStore
 from liveness.labels import read_folds
 from liveness.learning_rate import find_learning_rate
 from liveness.models.checkpoint import create, save_checkpoint
@@ -33,6 +32,7 @@ from liveness.runtime.errors import InputError
 from liveness.task import Recipe, Task
 from liveness.tracking import git_revision, make_trackers
 from liveness.training import fine_tune
+from liveness.video.frame_store import FrameStore
 
 WEIGHTS, HISTORY, PROBLEM = "weights.safetensors", "history.csv", "problem.txt"
 FOUND, CURVE = "lr.json", "curve.csv"

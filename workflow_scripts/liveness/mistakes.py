@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from liveness.frame_store import FrameStore
+from liveness.video.frame_store import FrameStore
 
 FALSE_ACCEPT, FALSE_REJECT, RIGHT = "false accept", "false reject", "right"
 

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from liveness.jpeg import encode_jpeg
+from liveness.video.jpeg import encode_jpeg
 
 # rows that a page shows; the CSV file that it names has all
 ROWS = 2000

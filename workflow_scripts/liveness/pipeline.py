@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from liveness.decoding import Cut, Decoded, Video, decode
 from liveness.engines.engine import Ensemble
-from liveness.faces import faceless_summary
-from liveness.preprocessing import Degrade, View
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.sampling import Sampling
 from liveness.throughput import Finished
+from liveness.video.face_crop import faceless_summary
+from liveness.video.preprocessing import Degrade, View
+from liveness.video.sampling import Sampling
 
 log = logging.getLogger(__name__)
 

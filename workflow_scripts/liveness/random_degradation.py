@@ -11,8 +11,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from liveness.jpeg import decode_jpeg, encode_jpeg
-from liveness.preprocessing import part
+from liveness.video.jpeg import decode_jpeg, encode_jpeg
+from liveness.video.preprocessing import part
 
 # sides of what a zoom leaves of the frame
 ZOOM = (0.7, 0.95)

@@ -19,15 +19,15 @@ from tqdm import tqdm
 from liveness.blend import given_blend, read_blend
 from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
-from liveness.manifest import list_videos
 from liveness.pipeline import Member, Pipeline
-from liveness.preprocessing import views
 from liveness.recipe import BlendRecipe
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.sampling import Sampling
 from liveness.scores import video_scores
 from liveness.throughput import video_table
+from liveness.video.manifest import list_videos
+from liveness.video.preprocessing import views
+from liveness.video.sampling import Sampling
 
 # Videos whose frames' scores are held before they become one score per video.
 CHUNK = 512

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from liveness.decoding import Video
 from liveness.engines.ensemble import open_ensemble
 from liveness.pipeline import SCORES, Member, Pipeline
-from liveness.preprocessing import Degrade, View
 from liveness.runtime.workers import Workers
-from liveness.sampling import Sampling
 from liveness.throughput import Finished, stage_table
+from liveness.video.preprocessing import Degrade, View
+from liveness.video.sampling import Sampling
 
 
 def videos_of(manifest: pd.DataFrame, folder: str | Path, folds: pd.Series | None) -> list[Video]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from liveness.augmentation import Augmentation
-from liveness.frame_store import FrameStore
 from liveness.models.checkpoint import Checkpoint
+from liveness.video.frame_store import FrameStore
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from liveness.engines.cuda import Graph, active_context, driver
 from liveness.engines.engine import IN_FLIGHT, Ensemble, Frames, Inputs
 from liveness.engines.resize_kernel import BLOCK, SOURCE, crop_table
 from liveness.engines.tensorrt_engine import TensorRtEngine
-from liveness.preprocessing import View
+from liveness.video.preprocessing import View
 
 
 class CudaEnsemble(Ensemble):

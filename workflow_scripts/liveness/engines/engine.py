@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.preprocessing import Box
+from liveness.video.preprocessing import Box
 
 # names of the graph's input and output, in every ONNX file and every engine
 INPUT_NAME = "pixels"

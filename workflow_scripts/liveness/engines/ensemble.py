@@ -14,7 +14,7 @@ from liveness.engines.cuda_ensemble import CudaEnsemble
 from liveness.engines.engine import IN_FLIGHT, Engine, Ensemble, Frames, Inputs
 from liveness.engines.loading import load_engine
 from liveness.engines.tensorrt_engine import TensorRtEngine
-from liveness.preprocessing import View
+from liveness.video.preprocessing import View
 
 
 def open_ensemble(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME, Engine
 from liveness.engines.metadata import engine_file
-from liveness.openvino_core import openvino_core
 from liveness.runtime.errors import InputError
+from liveness.video.openvino_core import openvino_core
 
 # precision -> (capability that the CPU reports, inference hint)
 _PRECISIONS = {

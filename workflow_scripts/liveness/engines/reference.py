@@ -9,12 +9,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.preprocessing import model_input
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
+from liveness.video.preprocessing import model_input
 
 if TYPE_CHECKING:
-    from liveness.frame_store import FrameStore
+    from liveness.video.frame_store import FrameStore
 
 # in place of the label of a frame whose video has none
 UNKNOWN = -1

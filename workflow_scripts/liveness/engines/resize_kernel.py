@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.preprocessing import Box
+from liveness.video.preprocessing import Box
 
 # threads per block: 256 pixels of one image, eight rows of a warp each
 BLOCK = (32, 8, 1)

@@ -117,7 +117,7 @@ class _Detector:
 
     def __init__(self, weights: Path) -> None:
         # a second and 70 MB with the model, only for those who crop
-        from liveness.openvino_core import openvino_core
+        from liveness.video.openvino_core import openvino_core
 
         options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         self._request = openvino_core().compile_model(weights, "CPU", options).create_infer_request()

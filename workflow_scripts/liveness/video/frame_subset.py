@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from liveness.frame_store import FrameStore, extract
-from liveness.manifest import read_manifest
-from liveness.sampling import Sampling
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.manifest import read_manifest
+from liveness.video.sampling import Sampling
 
 
 @contextmanager

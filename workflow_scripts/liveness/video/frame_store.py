@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from liveness.faces import faceless_summary
-from liveness.jpeg import decode_jpeg, encode_jpeg
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.workers import Crash, bounded_map
-from liveness.sampling import Sampling, read_video
-from liveness.video import VideoError
+from liveness.video.decoder import VideoError
+from liveness.video.face_crop import faceless_summary
+from liveness.video.jpeg import decode_jpeg, encode_jpeg
+from liveness.video.sampling import Sampling, read_video
 
 if TYPE_CHECKING:  # importing pandas takes a second, in every process that decodes
     import pandas as pd

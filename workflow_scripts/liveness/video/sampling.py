@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from liveness.faces import crop_to_face
-from liveness.preprocessing import Degrade, canonical, sample_times
-from liveness.video import read_frames
+from liveness.video.decoder import read_frames
+from liveness.video.face_crop import crop_to_face
+from liveness.video.preprocessing import Degrade, canonical, sample_times
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.storage.file_listing import files_below, size_and_time
 from liveness.storage.s3 import head, is_remote, listed
-from liveness.video import probe, unreadable
+from liveness.video.decoder import probe, unreadable
 
 EXTENSIONS = {
     ".mp4",
