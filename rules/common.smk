@@ -19,7 +19,7 @@ from liveness.engines.backends import metadata_in, onnx_precisions
 from liveness.runtime.errors import InputError
 from liveness.failures import failures
 from liveness.storage.s3 import is_remote, listed, local as local_copy
-from liveness.recipe import BlendRecipe
+from liveness.ensemble.recipe import BlendRecipe
 
 # Threads that wait for each other must not spin, since jobs share cores: beside two other jobs a training step on
 # two threads took 2 s instead of 8. Set here because OpenMP reads it when a job's libraries are loaded.

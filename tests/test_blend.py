@@ -7,10 +7,18 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores, on_test
-from liveness.blend import Blend, fit_blend, given_blend, held_out, read_blend, read_held_out, write_blend
-from liveness.combination import combine, fit_combination
+from liveness.ensemble.blend import (
+    Blend,
+    fit_blend,
+    given_blend,
+    held_out,
+    read_blend,
+    read_held_out,
+    write_blend,
+)
+from liveness.ensemble.combination import combine, fit_combination
+from liveness.ensemble.recipe import FITTED, BlendRecipe
 from liveness.metrics.error_rates import choose_threshold, equal_error_rate
-from liveness.recipe import FITTED, BlendRecipe
 
 FOLDS = make_folds()
 SKILL = {"good": 3.0, "fair": 2.0}

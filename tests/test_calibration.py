@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from liveness.calibration import METHODS, calibrate, fit_calibration
+from liveness.ensemble.calibration import METHODS, calibrate, fit_calibration
 from liveness.metrics.error_rates import (
     area_under_curve,
     equal_error_rate,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
 from held_out_scores import make_folds, make_scores, on_test
-from liveness.combination import combine, fit_combination, weighted_mean
-from liveness.recipe import FITTED
+from liveness.ensemble.aggregation import model_scores
+from liveness.ensemble.combination import combine, fit_combination, weighted_mean
+from liveness.ensemble.recipe import FITTED
 from liveness.runtime.errors import InputError
-from liveness.scores import model_scores
 
 ENGINES = [("a", 0), ("a", 1), ("b", 0)]
 FOLDS = make_folds()

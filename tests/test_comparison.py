@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import BlendRecipe, held_out
 from liveness.comparison import compare, read_run, videos_per_second
+from liveness.ensemble.blend import BlendRecipe, held_out
 from liveness.evaluation import figures
 from liveness.runtime.errors import InputError
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from liveness.configuration import complete
-from liveness.recipe import FITTED
+from liveness.ensemble.recipe import FITTED
 from liveness.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[1]

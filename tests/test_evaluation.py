@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import BlendRecipe, held_out
+from liveness.ensemble.blend import BlendRecipe, held_out
 from liveness.evaluation import figures, measure
 from liveness.runtime.errors import InputError
 

@@ -9,12 +9,12 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness import plots
+from liveness.ensemble.aggregation import model_scores
 from liveness.evaluation import figures
 from liveness.figures import write_figure
 from liveness.metrics import error_rates
 from liveness.metrics.confidence_bands import bpcer_band, share_band
 from liveness.pages import ROWS, Card, contact_sheet, page, sortable_table
-from liveness.scores import model_scores
 from liveness.throughput import read_stages, stage_table
 
 

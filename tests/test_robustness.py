@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import held_out
-from liveness.recipe import BlendRecipe
+from liveness.ensemble.blend import held_out
+from liveness.ensemble.recipe import BlendRecipe
 from liveness.robustness import RATES, by_group, robustness
 
 FOLDS = make_folds()

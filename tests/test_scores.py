@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.scores import check_held_out, model_scores, read_video_scores, single_frames, video_scores
+from liveness.ensemble.aggregation import (
+    check_held_out,
+    model_scores,
+    read_video_scores,
+    single_frames,
+    video_scores,
+)
 
 
 def table(*rows: tuple[str, str, int, float]) -> pd.DataFrame:

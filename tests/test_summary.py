@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from held_out_scores import make_folds, make_scores
-from liveness.blend import BlendRecipe, held_out
 from liveness.comparison import compare
+from liveness.ensemble.blend import BlendRecipe, held_out
 from liveness.evaluation import figures
 from liveness.summary import NAMES, comparison, summary, table
 

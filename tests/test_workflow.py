@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from liveness.blend import read_blend, read_held_out
 from liveness.engines.loading import load_engine
 from liveness.engines.metadata import read_metadata
+from liveness.ensemble.aggregation import read_video_scores
+from liveness.ensemble.blend import read_blend, read_held_out
 from liveness.models.checkpoint import load_checkpoint
-from liveness.scores import read_video_scores
 from liveness.video.frame_store import FrameStore
 from liveness.video.manifest import read_manifest, shard_of
 from liveness.video.preprocessing import model_input

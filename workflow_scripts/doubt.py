@@ -2,8 +2,8 @@
 
 import logging
 
-from liveness.blend import read_held_out
 from liveness.doubts import doubtful_labels
+from liveness.ensemble.blend import read_held_out
 from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import about, judged, spread_frames
 from liveness.pages import Card, contact_sheet, page, paragraph

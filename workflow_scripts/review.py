@@ -4,7 +4,8 @@ import logging
 
 import pandas as pd
 
-from liveness.blend import read_held_out
+from liveness.ensemble.aggregation import check_held_out
+from liveness.ensemble.blend import read_held_out
 from liveness.explanation import explained
 from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
@@ -13,7 +14,6 @@ from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
-from liveness.scores import check_held_out
 from liveness.shard_files import SCORES, of_each
 from liveness.video.frame_subset import excerpt
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from liveness.blend import read_held_out
+from liveness.ensemble.blend import read_held_out
 from liveness.evaluation import measure
 from liveness.folds import merge_groups
 from liveness.labels import read_folds

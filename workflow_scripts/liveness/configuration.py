@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from liveness.recipe import BlendRecipe
+from liveness.ensemble.recipe import BlendRecipe
 from liveness.runtime.errors import InputError
 
 Config = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from liveness.recipe import BlendRecipe
+from liveness.ensemble.recipe import BlendRecipe
 
 Figures = Mapping[str, Any]
 

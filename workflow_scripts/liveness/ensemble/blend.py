@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liveness.calibration import calibrate, fit_calibration
-from liveness.combination import Parameters, combine, fit_combination
+from liveness.ensemble.aggregation import model_scores
+from liveness.ensemble.calibration import calibrate, fit_calibration
+from liveness.ensemble.combination import Parameters, combine, fit_combination
+from liveness.ensemble.recipe import FITTED, BlendRecipe
 from liveness.metrics.error_rates import choose_threshold
-from liveness.recipe import FITTED, BlendRecipe
 from liveness.runtime.errors import InputError
-from liveness.scores import model_scores
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
-from liveness.recipe import BlendWeights
+from liveness.ensemble.aggregation import model_scores
+from liveness.ensemble.recipe import BlendWeights
 from liveness.runtime.errors import InputError
-from liveness.scores import model_scores
 
 Parameters = dict[str, Any]
 
