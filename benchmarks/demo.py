@@ -22,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
+from liveness.dataset.labels import read_folds, read_labels
 from liveness.ensemble.aggregation import model_scores, read_video_scores
-from liveness.labels import read_folds, read_labels
 from liveness.metrics.error_rates import equal_error_rate
 from liveness.video.decoder import probe, read_frames
 

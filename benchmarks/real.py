@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness.labels import read_labels
+from liveness.dataset.labels import read_labels
 from liveness.metrics.error_rates import equal_error_rate, log_loss
 from liveness.models.checkpoint import create
 from liveness.video.decoder import probe, read_frames

@@ -146,7 +146,7 @@ def labels_digest(wildcards):
     Of wildcards alone, since Snakemake does not compare params that are made from input. Labels that are yet to
     be made have none, nor have those that folds will refuse.
     """
-    from liveness.labels import read_labels  # here: see wrong_tables
+    from liveness.dataset.labels import read_labels  # here: see wrong_tables
 
     used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
     try:
@@ -235,7 +235,7 @@ def missing_paths():
 def wrong_tables():
     """What is wrong with the labels and the rows of the submission, which otherwise late jobs would tell."""
     # here, since jobs parse the rules too, and pandas takes half a second
-    from liveness.labels import check_videos_exist, read_labels, read_names
+    from liveness.dataset.labels import check_videos_exist, read_labels, read_names
 
     def check_labels(path):
         named, folder = read_labels(path)["fname"], DATA["train"]["videos"]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_sample_images
 
 from clips import write_clip
-from liveness import duplicates
-from liveness.duplicates import HASH_BITS, frame_hash, hash_frames, near_duplicates
-from liveness.folds import merge_groups
+from liveness.dataset import near_duplicates
+from liveness.dataset.folds import merge_groups
+from liveness.dataset.near_duplicates import HASH_BITS, find_near_duplicates, frame_hash, hash_frames
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.jpeg import decode_jpeg, encode_jpeg
 from liveness.video.manifest import build_manifest, read_manifest
@@ -101,8 +101,8 @@ def test_the_search_finds_what_comparing_all_pairs_finds(
     fnames = [f"{video}.mp4" for video, _, _ in frames]
     hashes = np.array([words for _, *words in frames], np.uint64).reshape(-1, 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(duplicates, "_ROWS_AT_ONCE", rows)
-        found = near_duplicates(fnames, hashes, limit)
+        patch.setattr(near_duplicates, "_ROWS_AT_ONCE", rows)
+        found = find_near_duplicates(fnames, hashes, limit)
     assert list(found.columns) == ["first", "second", "distance"]
     assert list(found.itertuples(index=False, name=None)) == brute_force(fnames, hashes, limit)
 
@@ -134,7 +134,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.Ser
     fnames, hashes = hash_frames(store, workers=2)
     assert fnames == store.fnames
     assert np.array_equal(hashes[-1], frame_hash(store.image(len(store) - 1)))
-    return near_duplicates(fnames, hashes, LIMIT), pd.concat([person, person[["0001.mp4"]].set_axis([COPY])])
+    return find_near_duplicates(fnames, hashes, LIMIT), pd.concat(
+        [person, person[["0001.mp4"]].set_axis([COPY])]
+    )
 
 
 def test_a_known_copy_is_found(real: tuple[pd.DataFrame, pd.Series]) -> None:
@@ -168,4 +170,4 @@ def test_dark_frames_make_no_twins_of_strangers(tmp_path: Path) -> None:
         write_clip(tmp_path / f"{n}.mp4", [black, black, scene, scene])
     fnames, hashes = hash_frames(extracted(tmp_path, tmp_path, 4), workers=1)
     assert fnames == ["0.mp4"] * 2 + ["1.mp4"] * 2 + ["2.mp4"] * 2
-    assert near_duplicates(fnames, hashes, LIMIT).empty
+    assert find_near_duplicates(fnames, hashes, LIMIT).empty

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.folds import (
+from liveness.dataset.folds import (
     assign_folds,
     assign_folds_by_attack,
     contradictions,
     merge_groups,
 )
-from liveness.labels import read_folds
+from liveness.dataset.labels import read_folds
 from liveness.runtime.errors import InputError
 
 PAIRS = ["first", "second"]

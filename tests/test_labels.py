@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.labels import check_videos_exist, read_labels, read_names
+from liveness.dataset.labels import check_videos_exist, read_labels, read_names
 from liveness.runtime.errors import InputError
 
 

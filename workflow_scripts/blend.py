@@ -2,10 +2,10 @@
 
 import logging
 
+from liveness.dataset.labels import read_folds
 from liveness.ensemble.aggregation import check_held_out, read_video_scores
 from liveness.ensemble.blend import fit_blend, held_out, write_blend
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.labels import read_folds
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.shard_files import SCORES, of_each

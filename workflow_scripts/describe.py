@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from liveness.dataset.labels import read_folds, with_attacks
 from liveness.inventory import inventory
-from liveness.labels import read_folds, with_attacks
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.video.manifest import read_manifest

@@ -2,9 +2,9 @@
 
 import logging
 
+from liveness.dataset.labels import read_folds, with_attacks
 from liveness.doubts import doubtful_labels
 from liveness.ensemble.blend import read_held_out
-from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import about, judged, spread_frames
 from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole

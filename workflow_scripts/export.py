@@ -3,9 +3,9 @@
 import logging
 from contextlib import nullcontext
 
+from liveness.dataset.labels import read_folds
 from liveness.engines.graph import check_onnx, export_onnx, reference_probabilities
 from liveness.engines.reference import ReferenceSample, draw_frames, write_sample
-from liveness.labels import read_folds
 from liveness.models.checkpoint import load_checkpoint, save_checkpoint
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError

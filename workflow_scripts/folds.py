@@ -6,15 +6,15 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from liveness.duplicates import hash_frames, near_duplicates
-from liveness.folds import (
+from liveness.dataset.folds import (
     Leakage,
     assign_folds,
     assign_folds_by_attack,
     contradictions,
     merge_groups,
 )
-from liveness.labels import check_videos_exist, read_labels
+from liveness.dataset.labels import check_videos_exist, read_labels
+from liveness.dataset.near_duplicates import find_near_duplicates, hash_frames
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
@@ -40,7 +40,7 @@ duplicates = pd.DataFrame(columns=["first", "second", "distance"])
 if settings["groups"] != "labels":
     store = FrameStore(snakemake.input.frames)
     fnames, hashes = hash_frames(store, snakemake.threads)
-    duplicates = near_duplicates(fnames, hashes, settings["max_distance"])
+    duplicates = find_near_duplicates(fnames, hashes, settings["max_distance"])
 groups, merged = merge_groups(groups, duplicates)
 
 unreadable = manifest.loc[~manifest["readable"], "problem"]

@@ -4,10 +4,10 @@ import logging
 
 import pandas as pd
 
+from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out
 from liveness.ensemble.blend import read_held_out
 from liveness.explanation import explained
-from liveness.labels import read_folds, with_attacks
 from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
 from liveness.models.checkpoint import load_checkpoint
 from liveness.pages import Card, contact_sheet, page, paragraph

@@ -1,8 +1,8 @@
 """A sheet of training frames and of what augmentation makes of them."""
 
 from liveness.augmentation import Augmentation
+from liveness.dataset.labels import read_folds
 from liveness.examples import choose, middle_frames, sheet
-from liveness.labels import read_folds
 from liveness.pages import contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log

@@ -4,10 +4,10 @@ import logging
 
 from natsort import natsorted, ns
 
+from liveness.dataset.labels import read_names
 from liveness.ensemble.aggregation import read_video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.labels import read_names
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.shard_files import SCORES, VIDEOS, of_each

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from liveness.dataset.folds import merge_groups
+from liveness.dataset.labels import read_folds
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation import measure
-from liveness.folds import merge_groups
-from liveness.labels import read_folds
 from liveness.metrics.bootstrap import bootstrap, interval
 from liveness.runtime.errors import InputError
 from liveness.shard_files import SCORES

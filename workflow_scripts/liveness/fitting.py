@@ -23,7 +23,7 @@ import torch
 
 from liveness.augmentation import Augmentation
 from liveness.batches import this_share
-from liveness.labels import read_folds
+from liveness.dataset.labels import read_folds
 from liveness.learning_rate import find_learning_rate
 from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases

@@ -53,7 +53,7 @@ def _hash_rows(store: FrameStore, rows: range) -> tuple[list[int], np.ndarray]:
     return kept, np.array([frame_hash(images[row]) for row in kept], np.uint64).reshape(-1, 2)
 
 
-def near_duplicates(fnames: Sequence[str], hashes: np.ndarray, max_distance: int) -> pd.DataFrame:
+def find_near_duplicates(fnames: Sequence[str], hashes: np.ndarray, max_distance: int) -> pd.DataFrame:
     """Pairs of videos of which any two frames differ in at most `max_distance` of 128 bits.
 
     `fnames` [n] and `hashes` uint64 [n, 2] have one entry per frame. Returns first, second, distance (of the
