@@ -25,8 +25,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness.engines.engine import Engine  # noqa: E402
-from liveness.engines.graph import export_onnx  # noqa: E402
+from liveness.engines.interface import Engine  # noqa: E402
+from liveness.engines.onnx_export import export_onnx  # noqa: E402
 from liveness.engines.openvino_engine import OpenVinoBackend  # noqa: E402
 from liveness.engines.torch_engine import TorchEngine  # noqa: E402
 from liveness.runtime.errors import InputError  # noqa: E402

@@ -37,12 +37,12 @@ from figures import interleave, report  # noqa: E402
 
 from liveness.decoding import Video, decode  # noqa: E402
 from liveness.demo import make_split  # noqa: E402
-from liveness.engines.compiling import compile_engine  # noqa: E402
-from liveness.engines.ensemble import open_ensemble  # noqa: E402
-from liveness.engines.graph import export_onnx, reference_probabilities  # noqa: E402
-from liveness.engines.loading import load_engine  # noqa: E402
-from liveness.engines.opening import open_backend  # noqa: E402
-from liveness.engines.reference import UNKNOWN, ReferenceSample  # noqa: E402
+from liveness.engines.compile import compile_engine  # noqa: E402
+from liveness.engines.load import load_engine  # noqa: E402
+from liveness.engines.onnx_export import export_onnx, reference_probabilities  # noqa: E402
+from liveness.engines.parity_sample import UNKNOWN, ReferenceSample  # noqa: E402
+from liveness.engines.registry import open_backend  # noqa: E402
+from liveness.engines.runner import open_ensemble  # noqa: E402
 from liveness.pipeline import Member, Pipeline  # noqa: E402
 from liveness.runtime.workers import Workers  # noqa: E402
 from liveness.video.decoder import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)

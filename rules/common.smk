@@ -15,7 +15,7 @@ from liveness import sources
 from liveness.storage import file_listing
 from liveness.runtime import gpu_leases
 from liveness.configuration import complete
-from liveness.engines.backends import metadata_in, onnx_precisions
+from liveness.engines.catalog import metadata_in, onnx_precisions
 from liveness.runtime.errors import InputError
 from liveness.failures import failures
 from liveness.storage.s3 import is_remote, listed, local as local_copy

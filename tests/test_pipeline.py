@@ -12,8 +12,8 @@ import pytest
 
 from clips import numbered, write_clip
 from liveness.decoding import Video
-from liveness.engines.engine import Engine, Frames, Inputs
-from liveness.engines.ensemble import SerialEnsemble
+from liveness.engines.interface import Engine, Frames, Inputs
+from liveness.engines.runner import SerialEnsemble
 from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers

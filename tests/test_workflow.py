@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from liveness.engines.loading import load_engine
+from liveness.engines.load import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.ensemble.aggregation import read_video_scores
 from liveness.ensemble.blend import read_blend, read_held_out

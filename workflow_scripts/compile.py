@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from liveness.engines.backends import metadata_in
-from liveness.engines.compiling import compile_engine
-from liveness.engines.engine import BuildOptions
+from liveness.engines.catalog import metadata_in
+from liveness.engines.compile import compile_engine
+from liveness.engines.interface import BuildOptions
 from liveness.engines.metadata import engine_stem
 from liveness.engines.parity import Limits
-from liveness.engines.reference import read_sample
+from liveness.engines.parity_sample import read_sample
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 

@@ -4,8 +4,8 @@ import logging
 from contextlib import nullcontext
 
 from liveness.dataset.labels import read_folds
-from liveness.engines.graph import check_onnx, export_onnx, reference_probabilities
-from liveness.engines.reference import ReferenceSample, draw_frames, write_sample
+from liveness.engines.onnx_export import check_onnx, export_onnx, reference_probabilities
+from liveness.engines.parity_sample import ReferenceSample, draw_frames, write_sample
 from liveness.models.checkpoint import load_checkpoint, save_checkpoint
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError

@@ -1,7 +1,7 @@
 """Collect what the parity gate found on every engine into one table."""
 
-from liveness.engines.backends import metadata_in
-from liveness.engines.report import parity_table
+from liveness.engines.catalog import metadata_in
+from liveness.engines.parity_table import parity_table
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.summary import markdown

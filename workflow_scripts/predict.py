@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from liveness.dataset.labels import read_folds
-from liveness.engines.backends import metadata_in
+from liveness.engines.catalog import metadata_in
 from liveness.pipeline import Member
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.gpu_leases import lease

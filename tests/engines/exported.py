@@ -8,8 +8,8 @@ import numpy as np
 import timm
 import torch
 
-from liveness.engines.graph import export_onnx, reference_probabilities
-from liveness.engines.reference import ReferenceSample
+from liveness.engines.onnx_export import export_onnx, reference_probabilities
+from liveness.engines.parity_sample import ReferenceSample
 from liveness.models.checkpoint import Checkpoint
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.backends import (
+from liveness.engines.catalog import (
     BACKENDS,
     ENGINE_SUFFIXES,
     METADATA_SUFFIX,
     PARITY_SUFFIX,
     onnx_precisions,
 )
-from liveness.engines.compiling import compile_engine
-from liveness.engines.engine import AHEAD_OF_TIME
-from liveness.engines.loading import load_engine
+from liveness.engines.compile import compile_engine
+from liveness.engines.interface import AHEAD_OF_TIME
+from liveness.engines.load import load_engine
 from liveness.engines.metadata import EngineMetadata
-from liveness.engines.opening import open_backend
 from liveness.engines.parity import Limits, ParityError
+from liveness.engines.registry import open_backend
 from liveness.models.checkpoint import save_checkpoint
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError

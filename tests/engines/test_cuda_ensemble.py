@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.compiling import compile_engine
+from liveness.engines.compile import compile_engine
 from liveness.engines.cuda import active_context, driver
-from liveness.engines.engine import Ensemble
-from liveness.engines.ensemble import open_ensemble
-from liveness.engines.loading import load_engine
+from liveness.engines.interface import Ensemble
+from liveness.engines.load import load_engine
 from liveness.engines.metadata import read_metadata
+from liveness.engines.runner import open_ensemble
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
 from liveness.video.preprocessing import View, model_input, part

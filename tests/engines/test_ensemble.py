@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.compiling import compile_engine
-from liveness.engines.engine import IN_FLIGHT, Ensemble, Inputs
-from liveness.engines.ensemble import open_ensemble
-from liveness.engines.loading import load_engine
+from liveness.engines.compile import compile_engine
+from liveness.engines.interface import IN_FLIGHT, Ensemble, Inputs
+from liveness.engines.load import load_engine
+from liveness.engines.runner import open_ensemble
 from liveness.runtime.errors import InputError
 from liveness.video.preprocessing import WHOLE, View, model_input, part
 

@@ -9,7 +9,7 @@ import torch
 from exported import MEAN, STD, Exported
 from torch import nn
 
-from liveness.engines.graph import PixelClassifier, check_onnx, export_onnx
+from liveness.engines.onnx_export import PixelClassifier, check_onnx, export_onnx
 from liveness.runtime.errors import InputError
 
 CASES = [

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.compiling import compile_engine
-from liveness.engines.loading import load_engine
+from liveness.engines.compile import compile_engine
+from liveness.engines.load import load_engine
 from liveness.engines.metadata import read_metadata, write_metadata
 from liveness.engines.parity import ParityError
-from liveness.engines.reference import write_sample
+from liveness.engines.parity_sample import write_sample
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
 
@@ -72,7 +72,7 @@ def test_a_loaded_engine_scores(folder: Path, convnext: Exported) -> None:
 
 def test_loading_does_not_import_torch(folder: Path) -> None:
     program = (
-        "import sys; from liveness.engines.loading import load_engine\n"
+        "import sys; from liveness.engines.load import load_engine\n"
         "assert not {'torch', 'openvino', 'tensorrt', 'tensorrt_rtx', 'onnx'} & set(sys.modules)\n"
         "load_engine(sys.argv[1]).close()\n"
         "assert 'openvino' in sys.modules and 'torch' not in sys.modules"

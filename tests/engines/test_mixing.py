@@ -10,10 +10,10 @@ from exported import MAX_BATCH, Exported
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.engines.graph import check_onnx
-from liveness.engines.mixed_onnx import mixed_onnx, onnx_layers
-from liveness.engines.mixing import Score, choose_float32_layers
-from liveness.engines.reference import ReferenceSample
+from liveness.engines.onnx_export import check_onnx
+from liveness.engines.onnx_mixed_precision import mixed_onnx, onnx_layers
+from liveness.engines.parity_sample import ReferenceSample
+from liveness.engines.precision_search import Score, choose_float32_layers
 from liveness.engines.tensorrt_engine import TensorRtBackend
 
 SAMPLE = ReferenceSample(

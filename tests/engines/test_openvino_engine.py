@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.engine import Engine
+from liveness.engines.interface import Engine
 from liveness.engines.openvino_engine import OpenVinoBackend
 from liveness.runtime.errors import InputError
 

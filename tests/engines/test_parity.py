@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from liveness.engines.parity import EER_FRAMES, Limits, Parity, ParityError, measure, require
 from liveness.engines.parity import compare as compare_sample
-from liveness.engines.reference import ReferenceSample, read_sample, write_sample
+from liveness.engines.parity_sample import ReferenceSample, read_sample, write_sample
 from liveness.runtime.errors import InputError
 
 probability = st.floats(0, 1, width=32)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.compiling import compile_engine
+from liveness.engines.compile import compile_engine
 from liveness.engines.metadata import read_metadata, write_metadata
-from liveness.engines.report import parity_table
+from liveness.engines.parity_table import parity_table
 from running import Run
 
 

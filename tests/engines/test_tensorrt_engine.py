@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.backends import ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX
-from liveness.engines.compiling import compile_engine
-from liveness.engines.engine import AHEAD_OF_TIME, BuildOptions
-from liveness.engines.loading import load_engine
+from liveness.engines.catalog import ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX
+from liveness.engines.compile import compile_engine
+from liveness.engines.interface import AHEAD_OF_TIME, BuildOptions
+from liveness.engines.load import load_engine
 from liveness.engines.parity import Limits
 from liveness.engines.tensorrt_engine import TensorRtBackend
 from liveness.runtime.errors import InputError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.compiling import compile_engine
-from liveness.engines.engine import BuildOptions
-from liveness.engines.loading import load_engine
+from liveness.engines.compile import compile_engine
+from liveness.engines.interface import BuildOptions
+from liveness.engines.load import load_engine
 from liveness.engines.torch_engine import TorchBackend
 from liveness.models.checkpoint import save_checkpoint
 from liveness.runtime.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from liveness.decoding import Cut, Decoded, Video, decode
-from liveness.engines.engine import Ensemble
+from liveness.engines.interface import Ensemble
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
 from liveness.throughput import Finished

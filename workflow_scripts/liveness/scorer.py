@@ -17,7 +17,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from liveness.decoding import Video
-from liveness.engines.ensemble import open_ensemble
+from liveness.engines.runner import open_ensemble
 from liveness.ensemble.aggregation import video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe

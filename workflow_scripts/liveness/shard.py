@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from liveness.decoding import Video
-from liveness.engines.ensemble import open_ensemble
+from liveness.engines.runner import open_ensemble
 from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.runtime.workers import Workers
 from liveness.throughput import Finished, stage_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from liveness.engines.backends import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
+from liveness.engines.catalog import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
 from liveness.engines.parity import Limits, Parity
 from liveness.runtime.atomic_write import sha256, whole
 from liveness.runtime.errors import InputError

@@ -9,7 +9,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME, Engine
+from liveness.engines.interface import INPUT_NAME, OUTPUT_NAME, Engine
 from liveness.engines.metadata import engine_file
 from liveness.runtime.errors import InputError
 from liveness.video.openvino_core import openvino_core

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.engine import Engine
-from liveness.engines.reference import ReferenceSample
+from liveness.engines.interface import Engine
+from liveness.engines.parity_sample import ReferenceSample
 from liveness.metrics.error_rates import equal_error_rate
 from liveness.runtime.errors import InputError
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.engines.cuda import active_context, driver, gpu_name
-from liveness.engines.engine import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, BuildOptions, Engine
+from liveness.engines.interface import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, BuildOptions, Engine
 from liveness.engines.metadata import engine_file
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
@@ -87,7 +87,7 @@ class TensorRtBackend:
         """Names of the convolutions and matrix products, with which layers start."""
         import onnx
 
-        from liveness.engines.mixed_onnx import onnx_layers
+        from liveness.engines.onnx_mixed_precision import onnx_layers
 
         return list(onnx_layers(onnx.load(sources["fp16"], load_external_data=False)))
 
@@ -95,7 +95,7 @@ class TensorRtBackend:
         """Write `stem`.onnx: the half-precision file with these layers in float32."""
         import onnx
 
-        from liveness.engines.mixed_onnx import mixed_onnx
+        from liveness.engines.onnx_mixed_precision import mixed_onnx
 
         path = engine_file(stem, ".onnx")
         onnx.save(mixed_onnx(onnx.load(sources["fp16"]), onnx.load(sources["fp32"]), float32), path)

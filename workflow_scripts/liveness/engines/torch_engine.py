@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from liveness.engines.classifier import PixelClassifier
-from liveness.engines.engine import BuildOptions, Engine
+from liveness.engines.interface import BuildOptions, Engine
 from liveness.engines.metadata import engine_file
+from liveness.engines.pixel_classifier import PixelClassifier
 from liveness.runtime.errors import InputError
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

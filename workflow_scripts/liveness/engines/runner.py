@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.cuda_ensemble import CudaEnsemble
-from liveness.engines.engine import IN_FLIGHT, Engine, Ensemble, Frames, Inputs
-from liveness.engines.loading import load_engine
+from liveness.engines.cuda_runner import CudaEnsemble
+from liveness.engines.interface import IN_FLIGHT, Engine, Ensemble, Frames, Inputs
+from liveness.engines.load import load_engine
 from liveness.engines.tensorrt_engine import TensorRtEngine
 from liveness.video.preprocessing import View
 

@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.backends import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions
-from liveness.engines.engine import (
+from liveness.engines.catalog import METADATA_SUFFIX, PARITY_SUFFIX, onnx_precisions
+from liveness.engines.interface import (
     AHEAD_OF_TIME,
     INPUT_NAME,
     OUTPUT_NAME,
@@ -23,10 +23,10 @@ from liveness.engines.engine import (
     QuantizingBackend,
 )
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_files, write_metadata
-from liveness.engines.mixing import FRAMES, choose_float32_layers
-from liveness.engines.opening import open_backend
 from liveness.engines.parity import Limits, ParityError, measure, require, table
-from liveness.engines.reference import ReferenceSample, write_sample
+from liveness.engines.parity_sample import ReferenceSample, write_sample
+from liveness.engines.precision_search import FRAMES, choose_float32_layers
+from liveness.engines.registry import open_backend
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
 

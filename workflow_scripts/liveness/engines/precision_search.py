@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.reference import ReferenceSample
+from liveness.engines.parity_sample import ReferenceSample
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from liveness.engines.backends import BACKENDS
-from liveness.engines.engine import Backend, BuildOptions
+from liveness.engines.catalog import BACKENDS
+from liveness.engines.interface import Backend, BuildOptions
 from liveness.runtime.errors import InputError
 
 # beside the engines' folders of one model

@@ -3,12 +3,12 @@
 import logging
 from pathlib import Path
 
-from liveness.engines.backends import PARITY_SUFFIX
-from liveness.engines.engine import BuildOptions, Engine
+from liveness.engines.catalog import PARITY_SUFFIX
+from liveness.engines.interface import BuildOptions, Engine
 from liveness.engines.metadata import EngineMetadata, engine_file, engine_stem, read_metadata
-from liveness.engines.opening import open_backend
 from liveness.engines.parity import measure, require
-from liveness.engines.reference import read_sample
+from liveness.engines.parity_sample import read_sample
+from liveness.engines.registry import open_backend
 from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from liveness.engines.classifier import PixelClassifier
-from liveness.engines.engine import INPUT_NAME, OUTPUT_NAME
+from liveness.engines.interface import INPUT_NAME, OUTPUT_NAME
+from liveness.engines.pixel_classifier import PixelClassifier
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.engines.cuda import Graph, active_context, driver
-from liveness.engines.engine import IN_FLIGHT, Ensemble, Frames, Inputs
+from liveness.engines.interface import IN_FLIGHT, Ensemble, Frames, Inputs
 from liveness.engines.resize_kernel import BLOCK, SOURCE, crop_table
 from liveness.engines.tensorrt_engine import TensorRtEngine
 from liveness.video.preprocessing import View
