@@ -11,13 +11,13 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness import sources
+from liveness.planning import code_digest
 from liveness.storage import file_listing
 from liveness.runtime import gpu_leases
-from liveness.configuration import complete
+from liveness.planning.configuration import complete
 from liveness.engines.catalog import metadata_in, onnx_precisions
 from liveness.runtime.errors import InputError
-from liveness.failures import failures
+from liveness.planning.failures import failures
 from liveness.storage.s3 import is_remote, listed, local as local_copy
 from liveness.ensemble.recipe import BlendRecipe
 
@@ -131,12 +131,12 @@ wildcard_constraints:
 
 
 def source_digest(script):
-    """Digest of a rule's script and of the library code that it reaches: see liveness/sources.py.
+    """Digest of a rule's script and of the library code that it reaches: see liveness/planning/code_digest.py.
 
     A params function, since each job is a process that parses all rules and needs the digest of one.
     """
     folder = ROOT / "workflow_scripts"
-    return lambda wildcards: sources.source_digest(folder / script, folder / "liveness")
+    return lambda wildcards: code_digest.source_digest(folder / script, folder / "liveness")
 
 
 def labels_digest(wildcards):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from liveness.configuration import complete
+from liveness.planning.configuration import complete
 from running import ROOT, Run
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))

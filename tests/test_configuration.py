@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from liveness.configuration import complete
 from liveness.ensemble.recipe import FITTED
+from liveness.planning.configuration import complete
 from liveness.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[1]

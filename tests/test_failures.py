@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.failures import failures
+from liveness.planning.failures import failures
 
 ONE = """
 [Sun Nov 22 10:00:00 2026]

@@ -18,7 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from liveness.sources import reached_modules
+from liveness.planning.code_digest import reached_modules
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "workflow_scripts/liveness"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from liveness.sources import WITHOUT_EFFECT, reached_modules
+from liveness.planning.code_digest import WITHOUT_EFFECT, reached_modules
 from rerun_table import (
     COMPILED,
     CONFIGURATION,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.sources import reached_modules, source_digest
+from liveness.planning.code_digest import reached_modules, source_digest
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = "from library.a import f\n\nf()\n"
