@@ -35,7 +35,6 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "benchmarks")]
 
 from figures import interleave, report  # noqa: E402
 
-from liveness.decoding import Video, decode  # noqa: E402
 from liveness.demo import make_split  # noqa: E402
 from liveness.engines.compile import compile_engine  # noqa: E402
 from liveness.engines.load import load_engine  # noqa: E402
@@ -43,8 +42,9 @@ from liveness.engines.onnx_export import export_onnx, reference_probabilities  #
 from liveness.engines.parity_sample import UNKNOWN, ReferenceSample  # noqa: E402
 from liveness.engines.registry import open_backend  # noqa: E402
 from liveness.engines.runner import open_ensemble  # noqa: E402
-from liveness.pipeline import Member, Pipeline  # noqa: E402
 from liveness.runtime.workers import Workers  # noqa: E402
+from liveness.scoring.decoding import Video, decode  # noqa: E402
+from liveness.scoring.pipeline import Member, Pipeline  # noqa: E402
 from liveness.video.decoder import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)
 from liveness.video.preprocessing import WHOLE, View, model_input  # noqa: E402
 from liveness.video.sampling import Sampling, read_video  # noqa: E402

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import numbered, write_clip
-from liveness.decoding import Decoded, Video, decode
 from liveness.demo import draw_scene
 from liveness.portrait import draw_person, paint_head
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
+from liveness.scoring.decoding import Decoded, Video, decode
 from liveness.video import face_crop
 from liveness.video.decoder import probe, read_frames
 from liveness.video.face_crop import crop_to_face, faceless_summary, find_faces

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 from clips import numbered, write_clip
-from liveness.decoding import Video
 from liveness.engines.interface import Engine, Frames, Inputs
 from liveness.engines.runner import SerialEnsemble
-from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.throughput import Finished
+from liveness.scoring.decoding import Video
+from liveness.scoring.pipeline import SCORES, Member, Pipeline
+from liveness.scoring.timing import Finished
 from liveness.video.preprocessing import View, model_input, part, views
 from liveness.video.sampling import Sampling, read_video
 

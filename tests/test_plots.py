@@ -15,7 +15,7 @@ from liveness.figures import write_figure
 from liveness.metrics import error_rates
 from liveness.metrics.confidence_bands import bpcer_band, share_band
 from liveness.pages import ROWS, Card, contact_sheet, page, sortable_table
-from liveness.throughput import read_stages, stage_table
+from liveness.scoring.timing import read_stages, stage_table
 
 
 def sample(**changes: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

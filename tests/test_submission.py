@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.runtime.errors import InputError
-from liveness.submission import submission_rows
+from liveness.scoring.submission import submission_rows
 
 SCORES = pd.Series({"1.mp4": 0.25, "2.mp4": 0.75, "extra.mp4": 1.0}, name="liveness_score")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from liveness.throughput import Finished, read_videos, stage_table, times, video_table
+from liveness.scoring.timing import Finished, read_videos, stage_table, times, video_table
 
 VIDEOS = [Finished("NA", 0.5, 0.1, 0.04), Finished("007.mp4", 0.2, problem="its end is missing")]
 

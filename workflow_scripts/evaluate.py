@@ -12,7 +12,7 @@ from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation import figures
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES, of_each
 from liveness.summary import number, summary
 
 start_log(snakemake.log[0])

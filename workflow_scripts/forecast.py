@@ -10,7 +10,7 @@ from liveness.ensemble.recipe import BlendRecipe
 from liveness.robustness import by_group, robustness
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params = snakemake.params

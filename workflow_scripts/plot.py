@@ -10,7 +10,7 @@ from liveness.ensemble.blend import read_held_out
 from liveness.figures import write_figure
 from liveness.mistakes import judged
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES, of_each
 
 start_log(snakemake.log[0])
 params, output = snakemake.params, snakemake.output

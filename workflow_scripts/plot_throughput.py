@@ -7,8 +7,8 @@ from liveness.pages import page, paragraph, sortable_table
 from liveness.plots import stage_throughput
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import STAGES, of_each
-from liveness.throughput import read_stages
+from liveness.scoring.shard_files import STAGES, of_each
+from liveness.scoring.timing import read_stages
 
 start_log(snakemake.log[0])
 stages = pd.concat(

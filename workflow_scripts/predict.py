@@ -5,13 +5,13 @@ from pathlib import Path
 
 from liveness.dataset.labels import read_folds
 from liveness.engines.catalog import metadata_in
-from liveness.pipeline import Member
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
-from liveness.shard import score_shard, videos_of
-from liveness.shard_files import SCORES, STAGES, VIDEOS
-from liveness.throughput import Finished, video_table
+from liveness.scoring.pipeline import Member
+from liveness.scoring.shard import score_shard, videos_of
+from liveness.scoring.shard_files import SCORES, STAGES, VIDEOS
+from liveness.scoring.timing import Finished, video_table
 from liveness.video.manifest import read_manifest
 from liveness.video.preprocessing import views
 from liveness.video.sampling import Sampling

@@ -11,7 +11,7 @@ from liveness.mistakes import judged
 from liveness.pages import page, paragraph, sortable_table
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES, of_each
 from liveness.summary import notes, rates
 from liveness.video.manifest import read_manifest
 

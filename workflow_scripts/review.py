@@ -14,7 +14,7 @@ from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES, of_each
 from liveness.video.frame_subset import excerpt
 
 VIDEOS = 24

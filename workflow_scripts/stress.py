@@ -5,11 +5,11 @@ import logging
 from liveness.dataset.labels import read_folds
 from liveness.degradation import degraded
 from liveness.engines.catalog import metadata_in
-from liveness.pipeline import Member
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
-from liveness.shard import score_shard, videos_of
+from liveness.scoring.pipeline import Member
+from liveness.scoring.shard import score_shard, videos_of
 from liveness.video.manifest import read_manifest
 from liveness.video.preprocessing import views
 from liveness.video.sampling import Sampling

@@ -10,9 +10,9 @@ from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
-from liveness.shard_files import SCORES, VIDEOS, of_each
-from liveness.submission import submission_rows
-from liveness.throughput import read_videos, times
+from liveness.scoring.shard_files import SCORES, VIDEOS, of_each
+from liveness.scoring.submission import submission_rows
+from liveness.scoring.timing import read_videos, times
 
 start_log(snakemake.log[0])
 params = snakemake.params

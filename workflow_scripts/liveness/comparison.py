@@ -11,7 +11,7 @@ from liveness.ensemble.blend import read_held_out
 from liveness.evaluation import measure
 from liveness.metrics.bootstrap import bootstrap, interval
 from liveness.runtime.errors import InputError
-from liveness.shard_files import SCORES
+from liveness.scoring.shard_files import SCORES
 
 # what no attack type is needed for
 NOT_COMPARED = ("apcer_max", "acer")

@@ -16,15 +16,15 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from liveness.decoding import Video
 from liveness.engines.runner import open_ensemble
 from liveness.ensemble.aggregation import video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.pipeline import Member, Pipeline
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.throughput import video_table
+from liveness.scoring.decoding import Video
+from liveness.scoring.pipeline import Member, Pipeline
+from liveness.scoring.timing import video_table
 from liveness.video.manifest import list_videos
 from liveness.video.preprocessing import views
 from liveness.video.sampling import Sampling

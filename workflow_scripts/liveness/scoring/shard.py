@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from liveness.decoding import Video
 from liveness.engines.runner import open_ensemble
-from liveness.pipeline import SCORES, Member, Pipeline
 from liveness.runtime.workers import Workers
-from liveness.throughput import Finished, stage_table
+from liveness.scoring.decoding import Video
+from liveness.scoring.pipeline import SCORES, Member, Pipeline
+from liveness.scoring.timing import Finished, stage_table
 from liveness.video.preprocessing import Degrade, View
 from liveness.video.sampling import Sampling
 

@@ -10,11 +10,11 @@ from time import perf_counter
 import numpy as np
 import pyarrow as pa
 
-from liveness.decoding import Cut, Decoded, Video, decode
 from liveness.engines.interface import Ensemble
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
-from liveness.throughput import Finished
+from liveness.scoring.decoding import Cut, Decoded, Video, decode
+from liveness.scoring.timing import Finished
 from liveness.video.face_crop import faceless_summary
 from liveness.video.preprocessing import Degrade, View
 from liveness.video.sampling import Sampling
