@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from clips import write_clip  # noqa: E402
 from liveness import classifier as ours  # noqa: E402
-from liveness.augmentation import Augmentation  # noqa: E402
+from liveness.augmentation.training_views import Augmentation  # noqa: E402
 from liveness.models.checkpoint import create  # noqa: E402
 from liveness.task import Recipe, Task  # noqa: E402
 from liveness.training import fine_tune  # noqa: E402

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from liveness import augmentation as module
-from liveness.augmentation import Augmentation, Key, erase, recaptured, training_view
-from liveness.recapture import KINDS
+from liveness.augmentation import training_views as module
+from liveness.augmentation.recapture import KINDS
+from liveness.augmentation.training_views import Augmentation, Key, erase, recaptured, training_view
 from liveness.video.preprocessing import model_input
 
 PLAIN = Augmentation(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import numbered, write_clip
-from liveness.augmentation import Key
+from liveness.augmentation.training_views import Key
 from liveness.batches import Share, TrainingSampler, ValidationSampler
 from liveness.datasets import TrainingFrames, ValidationFrames
 from liveness.video.frame_store import FrameStore, extract

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from liveness.degradation import FRAMES, degraded
+from liveness.augmentation.fixed_degradation import FRAMES, degraded
 from liveness.video.sampling import Sampling
 from running import ROOT
 

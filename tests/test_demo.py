@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness import demo, recapture
-from liveness.recapture import Image
+from liveness import demo
+from liveness.augmentation import recapture
+from liveness.augmentation.recapture import Image
 from liveness.runtime.errors import InputError
 
 SEED, PEOPLE, PAIRS = 5, (0, 1, 2), 1

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from clips import numbered, write_clip
-from liveness.augmentation import Augmentation
+from liveness.augmentation.random_degradation import KINDS
+from liveness.augmentation.recapture import KINDS as ATTACKS
+from liveness.augmentation.training_views import Augmentation
 from liveness.examples import EPOCHS, SIDE, Example, choose, middle_frames, sheet
-from liveness.random_degradation import KINDS
-from liveness.recapture import KINDS as ATTACKS
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness import random_degradation
-from liveness.random_degradation import KINDS, degrade
+from liveness.augmentation import random_degradation
+from liveness.augmentation.random_degradation import KINDS, degrade
 
 Kind = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 # large shapes under fine noise, as faces under grain

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness import recapture
-from liveness.recapture import Image
+from liveness.augmentation import recapture
+from liveness.augmentation.recapture import Image
 
 seeds = st.integers(0, 2**32 - 1)
 kinds = st.sampled_from(recapture.KINDS)

@@ -15,7 +15,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from clips import write_clip
-from liveness.augmentation import Augmentation
+from liveness.augmentation.training_views import Augmentation
 from liveness.batches import batch_shares, make_loaders
 from liveness.classifier import Classifier
 from liveness.datasets import ValidationFrames

@@ -1,6 +1,6 @@
 """A sheet of training frames and of what augmentation makes of them."""
 
-from liveness.augmentation import Augmentation
+from liveness.augmentation.training_views import Augmentation
 from liveness.dataset.labels import read_folds
 from liveness.examples import choose, middle_frames, sheet
 from liveness.pages import contact_sheet, page, paragraph

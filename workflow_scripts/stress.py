@@ -2,8 +2,8 @@
 
 import logging
 
+from liveness.augmentation.fixed_degradation import degraded
 from liveness.dataset.labels import read_folds
-from liveness.degradation import degraded
 from liveness.engines.catalog import metadata_in
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.gpu_leases import lease

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from liveness.augmentation import training_view
+from liveness.augmentation.training_views import training_view
 from liveness.datasets import TrainingFrames, ValidationFrames
 from liveness.runtime.errors import InputError
 from liveness.task import Task

@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from timm.data.mixup import Mixup, mixup_target
 from timm.optim import create_optimizer_v2
 
-from liveness.augmentation import erase, seed_generators
+from liveness.augmentation.training_views import erase, seed_generators
 from liveness.batches import Loaders, Share, this_share
 from liveness.depthwise import speed_up_depthwise
 from liveness.losses import balanced_weights, make_loss

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch.utils.data import Dataset
 
-from liveness.augmentation import View
+from liveness.augmentation.training_views import View
 from liveness.video.frame_store import FrameStore
 from liveness.video.preprocessing import model_input
 

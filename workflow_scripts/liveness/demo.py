@@ -18,7 +18,8 @@ from loky import ProcessPoolExecutor, as_completed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from liveness import recapture
+from liveness.augmentation import recapture
+from liveness.augmentation.recapture import Image, Plane, Wave, draw_wave
 from liveness.portrait import (
     SPRITE,
     Colour,
@@ -29,7 +30,6 @@ from liveness.portrait import (
     paint_head,
     paint_room,
 )
-from liveness.recapture import Image, Plane, Wave, draw_wave
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 

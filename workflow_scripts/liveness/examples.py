@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liveness import random_degradation, recapture
-from liveness.augmentation import Augmentation, erase, recaptured, training_view
+from liveness.augmentation import random_degradation, recapture
+from liveness.augmentation.training_views import Augmentation, erase, recaptured, training_view
 from liveness.models.normalisation import Normalisation
 from liveness.pages import Card
 from liveness.video.frame_store import FrameStore

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from liveness.augmentation import Augmentation
+from liveness.augmentation.training_views import Augmentation
 from liveness.batches import this_share
 from liveness.dataset.labels import read_folds
 from liveness.learning_rate import find_learning_rate

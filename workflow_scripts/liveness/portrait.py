@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.recapture import Image, Plane
+from liveness.augmentation.recapture import Image, Plane
 
 SPRITE = (384, 288)  # height, width of the painted head; the face's centre is the sprite's
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from liveness.augmentation import Augmentation
+from liveness.augmentation.training_views import Augmentation
 from liveness.models.checkpoint import Checkpoint
 from liveness.video.frame_store import FrameStore
 

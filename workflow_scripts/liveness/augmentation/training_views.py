@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from timm.data import auto_augment, create_transform
 from timm.data.random_erasing import RandomErasing
 
-from liveness import random_degradation, recapture
+from liveness.augmentation import random_degradation, recapture
 from liveness.video.preprocessing import model_input
 
 # moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
