@@ -23,8 +23,8 @@ from figures import ROOT, report, snakemake
 
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from liveness.comparison import videos_per_second
 from liveness.dataset.labels import read_labels
+from liveness.evaluation.run_comparison import videos_per_second
 from liveness.metrics.error_rates import area_under_curve, equal_error_rate, error_curve
 from liveness.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from liveness.models.model_soup import State, greedy_soup, uniform_soup

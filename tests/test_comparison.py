@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness.comparison import compare, read_run, videos_per_second
 from liveness.ensemble.blend import BlendRecipe, held_out
-from liveness.evaluation import figures
+from liveness.evaluation.rates import figures
+from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
 from liveness.runtime.errors import InputError
 
 FOLDS = make_folds()

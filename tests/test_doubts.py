@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from held_out_scores import make_folds, make_scores
-from liveness.doubts import doubtful_labels
+from liveness.evaluation.label_errors import doubtful_labels
 
 FOLDS = make_folds(videos=300)
 SCORES = make_scores(FOLDS, {"m": 6.0}).set_index("fname")[["score"]]

@@ -8,7 +8,7 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
-from liveness.evaluation import figures, measure
+from liveness.evaluation.rates import figures, measure
 from liveness.runtime.errors import InputError
 
 FOLDS = make_folds()

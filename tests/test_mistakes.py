@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from liveness.mistakes import about, judged, telling_frames, worst
+from liveness.evaluation.error_analysis import about, judged, telling_frames, worst
 
 FOLDS = pd.DataFrame(
     {"liveness_score": [0, 0, 1, 1, 1, 0], "attack": ["print", "", "", "", "", ""], "group": list("abcdef")},

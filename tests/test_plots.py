@@ -10,7 +10,7 @@ import pytest
 from held_out_scores import make_folds, make_scores
 from liveness import plots
 from liveness.ensemble.aggregation import model_scores
-from liveness.evaluation import figures
+from liveness.evaluation.rates import figures
 from liveness.figures import write_figure
 from liveness.metrics import error_rates
 from liveness.metrics.confidence_bands import bpcer_band, share_band

@@ -7,7 +7,7 @@ import pytest
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import held_out
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.robustness import RATES, by_group, robustness
+from liveness.evaluation.robustness import RATES, by_group, robustness
 
 FOLDS = make_folds()
 ATTACK = np.where(FOLDS["liveness_score"] == 1, "", np.where(np.arange(len(FOLDS)) % 2, "print", "replay"))

@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from held_out_scores import make_folds, make_scores
-from liveness.comparison import compare
 from liveness.ensemble.blend import BlendRecipe, held_out
-from liveness.evaluation import figures
+from liveness.evaluation.rates import figures
+from liveness.evaluation.run_comparison import compare
 from liveness.summary import NAMES, comparison, summary, table
 
 FOLDS = make_folds()

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from liveness.comparison import compare, read_run, videos_per_second
+from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log

@@ -9,7 +9,7 @@ from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores, single_frames
 from liveness.ensemble.blend import held_out, read_blend, read_held_out
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.evaluation import figures
+from liveness.evaluation.rates import figures
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES, of_each

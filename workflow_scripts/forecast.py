@@ -7,7 +7,7 @@ from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out, read_video_scores
 from liveness.ensemble.blend import held_out
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.robustness import by_group, robustness
+from liveness.evaluation.robustness import by_group, robustness
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES, of_each

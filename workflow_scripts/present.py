@@ -6,8 +6,8 @@ from pathlib import Path
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
+from liveness.evaluation.error_analysis import judged
 from liveness.inventory import balance, formats, leakage_table
-from liveness.mistakes import judged
 from liveness.pages import page, paragraph, sortable_table
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log

@@ -7,8 +7,16 @@ import pandas as pd
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out
 from liveness.ensemble.blend import read_held_out
+from liveness.evaluation.error_analysis import (
+    FALSE_ACCEPT,
+    FALSE_REJECT,
+    about,
+    judged,
+    spread_frames,
+    telling_frames,
+    worst,
+)
 from liveness.explanation import explained
-from liveness.mistakes import FALSE_ACCEPT, FALSE_REJECT, about, judged, spread_frames, telling_frames, worst
 from liveness.models.checkpoint import load_checkpoint
 from liveness.pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole

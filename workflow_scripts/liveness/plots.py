@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from liveness.evaluation import APCER_LEVELS
+from liveness.evaluation.rates import APCER_LEVELS
 from liveness.figures import (
     GREY,
     LIVE,

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from liveness.comparison import compare
-from liveness.evaluation import figures
+from liveness.evaluation.rates import figures
+from liveness.evaluation.run_comparison import compare
 
 # thresholds are those of the plain figures, so that the last three say what they would let pass
 RATES = ("eer", "auc", "apcer", "bpcer", "hter")

@@ -8,7 +8,7 @@ import pandas as pd
 from liveness.dataset.folds import merge_groups
 from liveness.dataset.labels import read_folds
 from liveness.ensemble.blend import read_held_out
-from liveness.evaluation import measure
+from liveness.evaluation.rates import measure
 from liveness.metrics.bootstrap import bootstrap, interval
 from liveness.runtime.errors import InputError
 from liveness.scoring.shard_files import SCORES
