@@ -30,11 +30,11 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from clips import write_clip  # noqa: E402
-from liveness import classifier as ours  # noqa: E402
 from liveness.augmentation.training_views import Augmentation  # noqa: E402
 from liveness.models.checkpoint import create  # noqa: E402
-from liveness.task import Recipe, Task  # noqa: E402
-from liveness.training import fine_tune  # noqa: E402
+from liveness.training import lightning_module as ours  # noqa: E402
+from liveness.training.fine_tune import fine_tune  # noqa: E402
+from liveness.training.task import Recipe, Task  # noqa: E402
 from liveness.video.frame_store import FrameStore, extract  # noqa: E402
 from liveness.video.manifest import build_manifest, read_manifest  # noqa: E402
 from liveness.video.sampling import Sampling  # noqa: E402 # noqa: E402

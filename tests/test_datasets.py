@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from clips import numbered, write_clip
 from liveness.augmentation.training_views import Key
-from liveness.batches import Share, TrainingSampler, ValidationSampler
-from liveness.datasets import TrainingFrames, ValidationFrames
+from liveness.training.data_loading import Share, TrainingSampler, ValidationSampler
+from liveness.training.datasets import TrainingFrames, ValidationFrames
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.preprocessing import model_input

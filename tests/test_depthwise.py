@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from liveness.depthwise import LargeDepthwise, speed_up_depthwise
+from liveness.training.depthwise import LargeDepthwise, speed_up_depthwise
 
 
 def gradients(convolution: nn.Conv2d, images: torch.Tensor) -> list[torch.Tensor]:

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from clips import write_clip
-from liveness.fitting import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
 from liveness.runtime.errors import InputError
+from liveness.training.job import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
 from liveness.video.frame_store import extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
@@ -91,7 +91,7 @@ def test_processes_of_several_machines_meet(job: Job, tmp_path: Path) -> None:
         endpoint = f"127.0.0.1:{free.getsockname()[1]}"
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "job"]
-    command += ["-m", "liveness.fitting", str(tmp_path / "job.json")]
+    command += ["-m", "liveness.training.job", str(tmp_path / "job.json")]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}
     machines = [subprocess.Popen(command, env=environment) for _ in range(2)]
     assert [machine.wait(timeout=300) for machine in machines] == [0, 0]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import expit, log_expit, log_softmax
 
-from liveness.losses import balanced_weights, make_loss
+from liveness.training.losses import balanced_weights, make_loss
 
 LOGITS = torch.tensor([[2.0, -1.0], [0.3, 0.1], [-3.0, 4.0]])
 TARGETS = torch.tensor([[1.0, 0.0], [0.1, 0.9], [0.5, 0.5]])

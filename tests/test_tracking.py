@@ -7,7 +7,7 @@ import pytest
 from lightning.pytorch.loggers import WandbLogger
 
 from liveness.runtime.errors import InputError
-from liveness.tracking import git_revision, make_trackers
+from liveness.training.trackers import git_revision, make_trackers
 
 
 def test_weights_and_biases_keeps_a_run_offline(tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ from sklearn.metrics import log_loss
 
 from clips import write_clip
 from liveness.augmentation.training_views import Augmentation
-from liveness.batches import batch_shares, make_loaders
-from liveness.classifier import Classifier
-from liveness.datasets import ValidationFrames
-from liveness.learning_rate import find_learning_rate, steepest
 from liveness.models.checkpoint import Checkpoint, create
 from liveness.models.normalisation import Normalisation
 from liveness.runtime.errors import InputError
-from liveness.task import Recipe, Task
-from liveness.training import fine_tune
+from liveness.training.data_loading import batch_shares, make_loaders
+from liveness.training.datasets import ValidationFrames
+from liveness.training.fine_tune import fine_tune
+from liveness.training.lightning_module import Classifier
+from liveness.training.lr_finder import find_learning_rate, steepest
+from liveness.training.task import Recipe, Task
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
 ) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; import test_training as t\n"
-        "from liveness.classifier import Classifier\n"
+        "from liveness.training.lightning_module import Classifier\n"
         "def kill(self, *_):\n"
         "    if self.current_epoch == 1: os.kill(os.getpid(), signal.SIGKILL)\n"
         "Classifier.on_validation_epoch_start = kill\n"

@@ -4,11 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
-from liveness.fitting import HISTORY, WEIGHTS, fit_together, make_job
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
-from liveness.training import forget
+from liveness.training.fine_tune import forget
+from liveness.training.job import HISTORY, WEIGHTS, fit_together, make_job
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from lightning.pytorch.tuner import Tuner
 
-from liveness.batches import make_loaders
-from liveness.classifier import make_classifier
 from liveness.runtime.errors import InputError
-from liveness.task import Task
-from liveness.training import make_trainer
+from liveness.training.data_loading import make_loaders
+from liveness.training.fine_tune import make_trainer
+from liveness.training.lightning_module import make_classifier
+from liveness.training.task import Task
 
 LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100
 # steps that the tuner's smoothing needs

@@ -21,13 +21,13 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from liveness.batches import make_loaders, this_share
-from liveness.callbacks import History, Preemption
-from liveness.classifier import Classifier, lightning_precision, make_classifier
 from liveness.models.checkpoint import Checkpoint
 from liveness.models.model_soup import greedy_soup, uniform_soup
 from liveness.runtime.malloc import keep_freed_memory
-from liveness.task import Task
+from liveness.training.callbacks import History, Preemption
+from liveness.training.data_loading import make_loaders, this_share
+from liveness.training.lightning_module import Classifier, lightning_precision, make_classifier
+from liveness.training.task import Task
 
 logger = logging.getLogger(__name__)
 

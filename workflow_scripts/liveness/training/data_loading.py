@@ -12,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from liveness.augmentation.training_views import training_view
-from liveness.datasets import TrainingFrames, ValidationFrames
 from liveness.runtime.errors import InputError
-from liveness.task import Task
+from liveness.training.datasets import TrainingFrames, ValidationFrames
+from liveness.training.task import Task
 
 logger = logging.getLogger(__name__)
 

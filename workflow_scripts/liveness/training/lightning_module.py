@@ -13,13 +13,13 @@ from timm.data.mixup import Mixup, mixup_target
 from timm.optim import create_optimizer_v2
 
 from liveness.augmentation.training_views import erase, seed_generators
-from liveness.batches import Loaders, Share, this_share
-from liveness.depthwise import speed_up_depthwise
-from liveness.losses import balanced_weights, make_loss
 from liveness.models.checkpoint import Checkpoint
 from liveness.models.normalisation import Normalisation
 from liveness.runtime.errors import InputError
-from liveness.task import Recipe, Task
+from liveness.training.data_loading import Loaders, Share, this_share
+from liveness.training.depthwise import speed_up_depthwise
+from liveness.training.losses import balanced_weights, make_loss
+from liveness.training.task import Recipe, Task
 
 
 class Classifier(lightning.LightningModule):

@@ -1,9 +1,9 @@
-"""One process of a training job: `python -m liveness.fitting JOB.json`, alone or under torchrun.
+"""One process of a training job: `python -m liveness.training.job JOB.json`, alone or under torchrun.
 
 On several machines, with the job's file on a disk that they share, on each of them:
 
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST \\
-        -m liveness.fitting JOB.json
+        -m liveness.training.job JOB.json
 
 A job that is finished, wherever it ran, is not trained again.
 """
@@ -22,16 +22,16 @@ from typing import Any
 import torch
 
 from liveness.augmentation.training_views import Augmentation
-from liveness.batches import this_share
 from liveness.dataset.labels import read_folds
-from liveness.learning_rate import find_learning_rate
 from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases
 from liveness.runtime.atomic_write import sha256, whole
 from liveness.runtime.errors import InputError
-from liveness.task import Recipe, Task
-from liveness.tracking import git_revision, make_trackers
-from liveness.training import fine_tune
+from liveness.training.data_loading import this_share
+from liveness.training.fine_tune import fine_tune
+from liveness.training.lr_finder import find_learning_rate
+from liveness.training.task import Recipe, Task
+from liveness.training.trackers import git_revision, make_trackers
 from liveness.video.frame_store import FrameStore
 
 WEIGHTS, HISTORY, PROBLEM = "weights.safetensors", "history.csv", "problem.txt"
