@@ -9,7 +9,7 @@ from clips import numbered, write_clip
 from liveness.augmentation.random_degradation import KINDS
 from liveness.augmentation.recapture import KINDS as ATTACKS
 from liveness.augmentation.training_views import Augmentation
-from liveness.examples import EPOCHS, SIDE, Example, choose, middle_frames, sheet
+from liveness.report.augmentation_sheet import EPOCHS, SIDE, Example, choose, middle_frames, sheet
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from liveness.explanation import heat_map, overlay
 from liveness.models.checkpoint import Checkpoint, create
+from liveness.report.grad_cam import heat_map, overlay
 
 FRAME = np.random.default_rng(0).integers(0, 255, (96, 72, 3)).astype(np.uint8)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from liveness.inventory import balance, formats, inventory
+from liveness.report.data_summary import balance, formats, inventory
 
 FOLDS = pd.DataFrame(
     {

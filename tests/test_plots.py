@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from held_out_scores import make_folds, make_scores
-from liveness import plots
 from liveness.ensemble.aggregation import model_scores
 from liveness.evaluation.rates import figures
-from liveness.figures import write_figure
 from liveness.metrics import error_rates
 from liveness.metrics.confidence_bands import bpcer_band, share_band
-from liveness.pages import ROWS, Card, contact_sheet, page, sortable_table
+from liveness.report import plots
+from liveness.report.html_pages import ROWS, Card, contact_sheet, page, sortable_table
+from liveness.report.plot_style import write_figure
 from liveness.scoring.timing import read_stages, stage_table
 
 

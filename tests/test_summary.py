@@ -8,7 +8,7 @@ from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
 from liveness.evaluation.rates import figures
 from liveness.evaluation.run_comparison import compare
-from liveness.summary import NAMES, comparison, summary, table
+from liveness.report.markdown import NAMES, comparison, summary, table
 
 FOLDS = make_folds()
 

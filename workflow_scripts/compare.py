@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 
 from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
+from liveness.report.markdown import comparison
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
-from liveness.summary import comparison
 
 start_log(snakemake.log[0])
 params = snakemake.params

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from liveness.dataset.labels import read_folds, with_attacks
-from liveness.inventory import inventory
+from liveness.report.data_summary import inventory
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.video.manifest import read_manifest

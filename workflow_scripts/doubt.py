@@ -6,7 +6,7 @@ from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import about, judged, spread_frames
 from liveness.evaluation.label_errors import doubtful_labels
-from liveness.pages import Card, contact_sheet, page, paragraph
+from liveness.report.html_pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.video.frame_subset import excerpt

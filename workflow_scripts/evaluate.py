@@ -10,10 +10,10 @@ from liveness.ensemble.aggregation import check_held_out, model_scores, read_vid
 from liveness.ensemble.blend import held_out, read_blend, read_held_out
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.rates import figures
+from liveness.report.markdown import number, summary
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES, of_each
-from liveness.summary import number, summary
 
 start_log(snakemake.log[0])
 params, settings = snakemake.params, snakemake.params.evaluation

@@ -2,9 +2,9 @@
 
 from liveness.engines.catalog import metadata_in
 from liveness.engines.parity_table import parity_table
+from liveness.report.markdown import markdown
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
-from liveness.summary import markdown
 
 start_log(snakemake.log[0])
 members = map(tuple, snakemake.params.members)

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from liveness import plots
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import judged
-from liveness.figures import write_figure
+from liveness.report import plots
+from liveness.report.plot_style import write_figure
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES, of_each
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from liveness.figures import write_figure
-from liveness.plots import learning_rate
+from liveness.report.plot_style import write_figure
+from liveness.report.plots import learning_rate
 from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])

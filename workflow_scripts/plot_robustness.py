@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from liveness.figures import write_figure
-from liveness.plots import robustness_bars
+from liveness.report.plot_style import write_figure
+from liveness.report.plots import robustness_bars
 from liveness.runtime.job_log import start_log
 
 start_log(snakemake.log[0])

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from liveness.figures import write_figure
-from liveness.pages import page, paragraph, sortable_table
-from liveness.plots import stage_throughput
+from liveness.report.html_pages import page, paragraph, sortable_table
+from liveness.report.plot_style import write_figure
+from liveness.report.plots import stage_throughput
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import STAGES, of_each

@@ -7,12 +7,12 @@ from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import judged
-from liveness.inventory import balance, formats, leakage_table
-from liveness.pages import page, paragraph, sortable_table
+from liveness.report.data_summary import balance, formats, leakage_table
+from liveness.report.html_pages import page, paragraph, sortable_table
+from liveness.report.markdown import notes, rates
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES, of_each
-from liveness.summary import notes, rates
 from liveness.video.manifest import read_manifest
 
 start_log(snakemake.log[0])

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from liveness.pages import page, sortable_table
+from liveness.report.html_pages import page, sortable_table
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 

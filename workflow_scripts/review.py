@@ -16,9 +16,9 @@ from liveness.evaluation.error_analysis import (
     telling_frames,
     worst,
 )
-from liveness.explanation import explained
 from liveness.models.checkpoint import load_checkpoint
-from liveness.pages import Card, contact_sheet, page, paragraph
+from liveness.report.grad_cam import explained
+from liveness.report.html_pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log

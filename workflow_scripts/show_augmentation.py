@@ -2,8 +2,8 @@
 
 from liveness.augmentation.training_views import Augmentation
 from liveness.dataset.labels import read_folds
-from liveness.examples import choose, middle_frames, sheet
-from liveness.pages import contact_sheet, page, paragraph
+from liveness.report.augmentation_sheet import choose, middle_frames, sheet
+from liveness.report.html_pages import contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import whole
 from liveness.runtime.job_log import start_log
 from liveness.video.frame_subset import excerpt

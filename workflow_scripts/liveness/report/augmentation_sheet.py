@@ -8,7 +8,7 @@ import numpy as np
 from liveness.augmentation import random_degradation, recapture
 from liveness.augmentation.training_views import Augmentation, erase, recaptured, training_view
 from liveness.models.normalisation import Normalisation
-from liveness.pages import Card
+from liveness.report.html_pages import Card
 from liveness.video.frame_store import FrameStore
 
 # how often the frames are shown as training sees them, and how large

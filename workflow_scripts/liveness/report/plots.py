@@ -14,7 +14,10 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from liveness.evaluation.rates import APCER_LEVELS
-from liveness.figures import (
+from liveness.metrics import error_rates
+from liveness.metrics.confidence_bands import bpcer_band, share_band
+from liveness.report.markdown import NAMES
+from liveness.report.plot_style import (
     GREY,
     LIVE,
     MARKERS,
@@ -26,9 +29,6 @@ from liveness.figures import (
     plain_ticks,
     styled,
 )
-from liveness.metrics import error_rates
-from liveness.metrics.confidence_bands import bpcer_band, share_band
-from liveness.summary import NAMES
 
 # where the band of a curve is known: denser where error rates are low
 LEVELS = np.unique(np.concatenate([np.geomspace(1e-4, 0.1, 40), np.linspace(0.1, 1, 46)]))

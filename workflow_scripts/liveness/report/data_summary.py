@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from liveness.summary import markdown
+from liveness.report.markdown import markdown
 
 # rows of lists that may be long; leakage.json has all
 LISTED = 50
