@@ -35,7 +35,7 @@ sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "benchmarks")]
 
 from figures import interleave, report  # noqa: E402
 
-from liveness.demo import make_split  # noqa: E402
+from liveness.demo.dataset import make_split  # noqa: E402
 from liveness.engines.compile import compile_engine  # noqa: E402
 from liveness.engines.load import load_engine  # noqa: E402
 from liveness.engines.onnx_export import export_onnx, reference_probabilities  # noqa: E402

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness import demo
 from liveness.augmentation import recapture
 from liveness.augmentation.recapture import Image
+from liveness.demo import dataset
 from liveness.runtime.errors import InputError
 
 SEED, PEOPLE, PAIRS = 5, (0, 1, 2), 1
@@ -22,7 +22,7 @@ SEED, PEOPLE, PAIRS = 5, (0, 1, 2), 1
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    demo.make_split(folder / "videos", folder / "labels.csv", PEOPLE, PAIRS, SEED, workers=2)
+    dataset.make_split(folder / "videos", folder / "labels.csv", PEOPLE, PAIRS, SEED, workers=2)
     return folder
 
 
@@ -45,7 +45,7 @@ def plain_features(frames: list[Image]) -> np.ndarray:
 
 
 def test_every_row_has_its_file_and_every_file_its_row(split: Path, rows: list[dict[str, str]]) -> None:
-    assert tuple(rows[0]) == demo.COLUMNS == ("fname", "liveness_score", "group", "attack")
+    assert tuple(rows[0]) == dataset.COLUMNS == ("fname", "liveness_score", "group", "attack")
     files = {path.relative_to(split / "videos").as_posix() for path in (split / "videos").rglob("*.mp4")}
     assert {row["fname"] for row in rows} == files
     assert len(rows) == len(files) == 2 * PAIRS * len(PEOPLE)
@@ -81,7 +81,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> Non
     digests = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        demo.make_split(folder / "videos", folder / "labels.csv", (4,), 1, SEED, workers)
+        dataset.make_split(folder / "videos", folder / "labels.csv", (4,), 1, SEED, workers)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         digests.append([(f.relative_to(folder), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files])
     assert len(digests[0]) == 3
@@ -101,13 +101,13 @@ def test_twins_share_colour_brightness_and_sharpness(split: Path, rows: list[dic
 
 
 def test_splits_of_other_people_show_other_people() -> None:
-    seen = {clip.person_seed for clip in demo.cast(range(3), 1, SEED)}
-    assert seen.isdisjoint(clip.person_seed for clip in demo.cast(range(3, 5), 1, SEED))
+    seen = {clip.person_seed for clip in dataset.cast(range(3), 1, SEED)}
+    assert seen.isdisjoint(clip.person_seed for clip in dataset.cast(range(3, 5), 1, SEED))
 
 
-def depth_of_movement(clip: demo.Clip) -> float:
+def depth_of_movement(clip: dataset.Clip) -> float:
     """Mean distance in pixels between where corners went in half a second and where one plane would go."""
-    look, frames = demo.film(clip)
+    look, frames = dataset.film(clip)
     grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in islice(frames, look.rate // 2)]
     start = cv2.goodFeaturesToTrack(grey[0], 300, 0.01, 5)
     end, found, _ = cv2.calcOpticalFlowPyrLK(grey[0], grey[-1], start, None)
@@ -118,15 +118,15 @@ def depth_of_movement(clip: demo.Clip) -> float:
 
 
 def test_a_print_moves_as_one_plane_and_a_live_scene_does_not() -> None:
-    clips = demo.cast((0, 1, 2), 2, SEED)
+    clips = dataset.cast((0, 1, 2), 2, SEED)
     prints = [depth_of_movement(clip) for clip in clips if clip.attack == "print"]
     live = [depth_of_movement(clip) for clip in clips[:6] if not clip.attack]
     assert np.median(live) > 2 * np.median(prints)
 
 
 def test_live_eyes_blink() -> None:
-    person = demo.draw_person(np.random.default_rng(1))
-    scene = demo.draw_scene(np.random.default_rng(2), person, seconds=2.4)
+    person = dataset.draw_person(np.random.default_rng(1))
+    scene = dataset.draw_scene(np.random.default_rng(2), person, seconds=2.4)
     shut, wide = scene.heads[0].astype(int), scene.heads[-1].astype(int)
     change = np.abs(shut - wide).mean(axis=(1, 2))
     assert change.argmax() in range(150, 200), "only the eyes' rows change"
@@ -139,4 +139,4 @@ def test_nothing_to_film_is_an_input_error(
     tmp_path: Path, people: tuple[int, ...], pairs: int, workers: int
 ) -> None:
     with pytest.raises(InputError, match="expected at least 1 of each"):
-        demo.make_split(tmp_path / "videos", tmp_path / "labels.csv", people, pairs, SEED, workers)
+        dataset.make_split(tmp_path / "videos", tmp_path / "labels.csv", people, pairs, SEED, workers)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clips import numbered, write_clip
-from liveness.demo import draw_scene
-from liveness.portrait import draw_person, paint_head
+from liveness.demo.dataset import draw_scene
+from liveness.demo.portrait import draw_person, paint_head
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Decoded, Video, decode

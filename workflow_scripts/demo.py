@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from liveness.demo import make_split
+from liveness.demo.dataset import make_split
 from liveness.runtime.job_log import start_log
 
 # Not the configuration's: another seed for training should not mean other videos.

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from liveness.augmentation import recapture
 from liveness.augmentation.recapture import Image, Plane, Wave, draw_wave
-from liveness.portrait import (
+from liveness.demo.portrait import (
     SPRITE,
     Colour,
     Person,
