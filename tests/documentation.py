@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import networkx as nx
 
-from planning import dry_run
+from dry_runs import dry_run
 from rerun_table import CONFIGURATION, MODULES, ORDER
 from running import ROOT
 

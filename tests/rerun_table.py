@@ -7,7 +7,8 @@ is that of the tests, where all has been made before.
 from collections.abc import Mapping
 from typing import Any
 
-EVALUATED = {"submit", "blend", "evaluate"}
+REPORTED = {"evaluate"}
+EVALUATED = {"submit", "blend"} | REPORTED
 SCORED = {"predict"} | EVALUATED
 COMPILED = {"compile"} | SCORED
 EXPORTED = {"export"} | COMPILED
@@ -127,37 +128,49 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"fetch.x": {"url": "https://example.org", "sha256": "0" * 64, "to": "x"}}, NOTHING),
 ]
 
+
+def _of(package: str, *modules: str) -> list[str]:
+    return [f"{package}/{module}" for module in modules]
+
+
 MODULES: dict[str, set[str]] = {
-    **dict.fromkeys(("manifest", "video", "objects", "folders"), LISTED),
-    **dict.fromkeys(("errors", "log", "outputs"), LISTED | CARD),
-    "parallel": LISTED,
-    **dict.fromkeys(
-        ("preprocessing", "frame_store", "jpeg", "sampling", "faces", "openvino_core"), EXTRACTED
-    ),
-    **dict.fromkeys(("labels", "folds", "duplicates"), FOLDED),
-    **dict.fromkeys(("augmentation", "random_degradation", "recapture", "datasets", "models"), TRAINED),
-    **dict.fromkeys(("training", "fitting", "task", "batches", "classifier", "callbacks"), TRAINED),
-    **dict.fromkeys(("learning_rate", "losses", "soups", "normalisation", "depthwise", "heap"), TRAINED),
-    "excerpt": EXPORTED,
-    **{f"engines/{name}": EXPORTED for name in ("classifier", "engine", "graph", "reference")},
-    **{f"engines/{name}": COMPILED for name in ("backends", "cuda", "compiling", "metadata", "mixed_onnx")},
-    **{f"engines/{name}": COMPILED for name in ("mixing", "opening", "parity")},
-    **{f"engines/{name}_engine": COMPILED for name in ("openvino", "tensorrt", "torch")},
-    "metrics": COMPILED,
-    **{f"engines/{name}": SCORED for name in ("loading", "ensemble", "cuda_ensemble", "resize_kernel")},
-    **dict.fromkeys(("decoding", "pipeline", "throughput", "shard", "shard_files"), SCORED),
-    **dict.fromkeys(("scores", "recipe", "combination", "calibration", "blend"), EVALUATED),
-    "submission": {"submit"},
-    **{name: {"evaluate"} for name in ("bootstrap", "evaluation", "summary")},
-    # what only other targets reach: report, describe, forecast, doubt, compare, parity_report, score, demo
-    **dict.fromkeys(("figures", "plots", "bands", "pages", "mistakes", "explanation"), NOTHING),
-    "examples": NOTHING,
-    **dict.fromkeys(("inventory", "degradation", "robustness", "doubts", "comparison", "scorer"), NOTHING),
-    **dict.fromkeys(("engines/report", "demo", "portrait"), NOTHING),
+    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write"), LISTED | CARD),
+    "runtime/workers": LISTED,
+    **dict.fromkeys(_of("storage", "s3", "file_listing"), LISTED),
+    **dict.fromkeys(_of("video", "manifest", "decoder"), LISTED),
+    **dict.fromkeys(_of("video", "preprocessing", "sampling", "frame_store", "jpeg"), EXTRACTED),
+    **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),
+    "video/frame_subset": EXPORTED,
+    **dict.fromkeys(_of("dataset", "labels", "folds", "near_duplicates"), FOLDED),
+    **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
+    **dict.fromkeys(_of("models", "checkpoint", "normalisation", "model_soup"), TRAINED),
+    **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
+    **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
+    **dict.fromkeys(["training/depthwise", "runtime/malloc"], TRAINED),
+    **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED),
+    "engines/parity_sample": EXPORTED,
+    **dict.fromkeys(_of("engines", "catalog", "registry", "compile", "metadata", "parity"), COMPILED),
+    **dict.fromkeys(_of("engines", "precision_search", "onnx_mixed_precision", "cuda"), COMPILED),
+    **dict.fromkeys(_of("engines", "openvino_engine", "tensorrt_engine", "torch_engine"), COMPILED),
+    "metrics/error_rates": COMPILED,
+    **dict.fromkeys(_of("engines", "load", "runner", "cuda_runner", "resize_kernel"), SCORED),
+    **dict.fromkeys(_of("scoring", "decoding", "pipeline", "shard", "shard_files", "timing"), SCORED),
+    **dict.fromkeys(_of("ensemble", "aggregation", "recipe", "combination", "blend"), EVALUATED),
+    "ensemble/calibration": EVALUATED,
+    "scoring/submission": {"submit"},
+    **dict.fromkeys(["metrics/bootstrap", "evaluation/rates", "report/markdown"], REPORTED),
+    # what only other targets reach: report, describe, evaluate_robustness, compare, score, demo and the like
+    **dict.fromkeys(_of("report", "plot_style", "plots", "html_pages", "grad_cam"), NOTHING),
+    **dict.fromkeys(_of("report", "augmentation_sheet", "data_summary"), NOTHING),
+    **dict.fromkeys(_of("evaluation", "error_analysis", "robustness", "label_errors"), NOTHING),
+    **dict.fromkeys(["evaluation/run_comparison", "metrics/confidence_bands"], NOTHING),
+    **dict.fromkeys(["augmentation/fixed_degradation", "engines/parity_table", "scorer"], NOTHING),
+    **dict.fromkeys(_of("demo", "dataset", "portrait"), NOTHING),
     # of the rules that fetch, the checksum says what their files are
-    **dict.fromkeys(("archives", "download"), NOTHING),
+    **dict.fromkeys(_of("storage", "zip_archives", "download"), NOTHING),
     # what checks, plans and watches
-    **dict.fromkeys(("configuration", "failures", "leases", "sources", "tracking"), NOTHING),
+    **dict.fromkeys(_of("planning", "configuration", "failures", "code_digest"), NOTHING),
+    **dict.fromkeys(["runtime/gpu_leases", "training/trackers"], NOTHING),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from clips import write_clip
-from planning import dry_run
+from dry_runs import dry_run
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared/data"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from documentation import PICTURE, RERUNS, picture, reruns
-from planning import dry_run
+from dry_runs import dry_run
 from running import ROOT, TARGETS, Run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

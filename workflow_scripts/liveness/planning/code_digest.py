@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 # On which GPU a job runs changes no result, so an edit of how it gets one reruns nothing.
-WITHOUT_EFFECT = ("leases.py", "tracking.py")
+WITHOUT_EFFECT = ("runtime/gpu_leases.py", "training/trackers.py")
 
 
 @cache

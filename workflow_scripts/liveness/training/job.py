@@ -161,7 +161,7 @@ def fit_together(job: Job, processes: int) -> None:
     (state / PROBLEM).unlink(missing_ok=True)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", str(processes), "-m", __name__, str(file)]
-    library = str(Path(__file__).parents[1])
+    library = str(Path(__file__).parents[2])
     paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})  # noqa: S603
     if done.returncode:

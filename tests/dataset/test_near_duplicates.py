@@ -20,8 +20,9 @@ from liveness.video.frame_store import FrameStore, extract
 from liveness.video.jpeg import decode_jpeg, encode_jpeg
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
+from running import SHARED
 
-DATA = Path(__file__).parents[2] / "shared/data"
+DATA = SHARED
 # the default of folds.max_distance
 LIMIT = 20
 COPY = "duplicate_of_train_0001.avi"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from running import ROOT
+
 HEAD = "from liveness.runtime.job_log import start_log\nstart_log('logs/job.log')\n"
 
 

@@ -11,8 +11,8 @@ import yaml
 from liveness.ensemble.recipe import FITTED
 from liveness.planning.configuration import complete
 from liveness.runtime.errors import InputError
+from running import ROOT
 
-ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
 MODEL = {"architecture": "test_convnext", "image_size": 64}
 SOURCE = {"url": "https://example.org/a.zip", "sha256": "0" * 64}

@@ -204,7 +204,7 @@ def test_extraction_and_scoring_see_the_same(
 
 def test_whole_frames_need_no_detector(folder: Path) -> None:
     program = (
-        "import sys; from liveness.frames import Sampling, read_video;"
+        "import sys; from liveness.video.sampling import Sampling, read_video;"
         "images, _, faceless = read_video(sys.argv[1], 1.0, Sampling(3, (0.0, 1.0), 96));"
         "assert 'openvino' not in sys.modules and faceless == 0; print(images[0].shape)"
     )

@@ -28,6 +28,7 @@ from liveness.training.task import Recipe, Task
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
+from running import ROOT
 
 RECIPE = Recipe(
     epochs=3,
@@ -130,7 +131,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
         "t.train(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", program, str(frames), str(tmp_path)]
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "workflow_scripts")]
+    folders = [str(ROOT / "tests"), str(ROOT / "workflow_scripts")]
     killed = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)}, capture_output=True
     )

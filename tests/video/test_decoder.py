@@ -14,8 +14,9 @@ from clips import number, numbered, write_clip
 from liveness.runtime.errors import InputError
 from liveness.video import decoder
 from liveness.video.decoder import VideoError, probe, read_frames
+from running import SHARED
 
-EDGE = Path(__file__).parents[1] / "../shared/data/edge"
+EDGE = SHARED / "edge"
 edge_cases = pytest.mark.skipif(not EDGE.exists(), reason="the real edge cases are not on this machine")
 
 VPX = {"deadline": "realtime", "cpu-used": "8"}
