@@ -44,7 +44,7 @@ rule all:
     input:
         SUBMISSION,
         [METRICS] if "train" in DATA else [],
-        CARD,
+        SCORER_CONFIG,
 
 
 rule manifests:

@@ -41,7 +41,7 @@ from liveness.engines.load import load_engine  # noqa: E402
 from liveness.engines.onnx_export import export_onnx, reference_probabilities  # noqa: E402
 from liveness.engines.parity_sample import UNKNOWN, ReferenceSample  # noqa: E402
 from liveness.engines.registry import open_backend  # noqa: E402
-from liveness.engines.runner import open_ensemble  # noqa: E402
+from liveness.engines.runner import open_engines  # noqa: E402
 from liveness.runtime.workers import Workers  # noqa: E402
 from liveness.scoring.decoding import Video, decode  # noqa: E402
 from liveness.scoring.pipeline import Member, Pipeline  # noqa: E402
@@ -87,7 +87,7 @@ def compile_network(network: torch.nn.Module, size: int, work: Path) -> Path:
 
 @contextmanager
 def pipeline(engine: Path, sampling: Sampling, workers: Workers) -> Iterator[Pipeline]:
-    with open_ensemble([engine], [View()], batch_size=32, threads=CORES) as ensemble:
+    with open_engines([engine], [View()], batch_size=32, threads=CORES) as ensemble:
         yield Pipeline([Member("convnext", 0)], ensemble, [View()], sampling, workers, batch_size=32)
 
 

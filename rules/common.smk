@@ -44,7 +44,7 @@ def under_root(path):
     return path.rstrip("/") if is_remote(path) else str(Path(path))
 
 
-def place(path):
+def resolve_storage(path):
     """Where a file or folder is: below the prefix, if Snakemake was given a default storage, or at its own address."""
     settings = workflow.storage_settings
     if is_remote(path) or settings.default_storage_provider is None:
@@ -54,12 +54,12 @@ def place(path):
 
 def is_here(path):
     """Whether a path is one of this machine, and not of storage."""
-    return place(path) == path and not is_remote(path)
+    return resolve_storage(path) == path and not is_remote(path)
 
 
 def stored(path, **options):
     """The same as an input: what is in storage comes as a local copy, unless `retrieve=False` leaves it there."""
-    return path if is_here(path) else storage(place(path), **options)
+    return path if is_here(path) else storage(resolve_storage(path), **options)
 
 
 try:
@@ -110,12 +110,12 @@ REFERENCE = "results/exported/{model}/{fold}.reference.npz"
 ENGINES = "-".join(filter(None, [BACKEND, config["engine"]["target"]]))
 ENGINE = f"results/engines/{ENGINES}/{{model}}/{{fold}}"
 SCORES = "results/scores/{split}/{shard}"
-STRESSED = "results/stress/{degradation}/{shard}.parquet"
+DEGRADED = "results/degraded/{degradation}/{shard}.parquet"
 PARITY = "results/parity.csv"
 DESCRIPTION = "results/data.md"
-CARD = "results/scorer.json"
+SCORER_CONFIG = "results/scorer.json"
 # Large, and not looked at again while what was made of them is there.
-INTERMEDIATE = [f"results/{name}" for name in ("frames", "exported", "stress")]
+INTERMEDIATE = [f"results/{name}" for name in ("frames", "exported", "degraded")]
 BLEND = "results/blend/blend.json"
 HELD_OUT = "results/blend/held_out.csv"
 SUBMISSION = "results/submission.csv"
@@ -150,7 +150,7 @@ def labels_digest(wildcards):
 
     used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
     try:
-        with local_copy(place(DATA["train"]["labels"])) as path:
+        with local_copy(resolve_storage(DATA["train"]["labels"])) as path:
             labels = read_labels(path)
     except (FileNotFoundError, InputError):
         return None
@@ -298,9 +298,9 @@ def manifests_of(split, shards=SHARDS):
 
 def shard_manifest(wildcards):
     """The shard's manifest, once there is also that of what engines are made from."""
-    # `stress` has no such wildcard: it damages training videos
+    # `predict_degraded` has no such wildcard: it damages training videos
     (manifest,) = manifests_of(wildcards.get("split", "train"), [wildcards.shard])(wildcards)
-    after_manifest(PARITY_SPLIT)(wildcards)
+    wait_for_manifest(PARITY_SPLIT)(wildcards)
     return manifest
 
 
@@ -314,7 +314,7 @@ def frames_params(*without):
     }
 
 
-def after_manifest(split):
+def wait_for_manifest(split):
     """Adds no file. A rule whose input function asks the checkpoint is judged again once that has run, and stays
     done where the manifests turn out as before; without it, everything below would rerun with the checkpoint.
     """
@@ -411,17 +411,23 @@ def histories_of(wildcards):
 
 def report_files(wildcards):
     """All that the report shows: some of it only with training videos, or of models trained here."""
-    files = [SUBMISSION, *rules.plot_throughput.output, *rules.present_outputs.output]
+    files = [SUBMISSION, *rules.plot_throughput.output, *rules.tabulate_outputs.output]
     if "train" in DATA:
         files += [METRICS, DESCRIPTION]
-        drawn = (rules.plot, rules.plot_robustness, rules.present, rules.review, rules.doubt)
+        drawn = (
+            rules.plot,
+            rules.plot_robustness,
+            rules.tabulate_results,
+            rules.analyse_errors,
+            rules.find_label_errors,
+        )
         files += [path for rule in drawn for path in rule.output]
         models = config["models"].items()
         trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
         files += expand(rules.plot_training.output, model=trained)
         if config["training"]["lr"] == "auto":
             files += expand(rules.plot_lr.output, model=trained)
-        files += rules.show_augmentation.output if trained else []
+        files += rules.preview_augmentation.output if trained else []
     return files
 
 

@@ -3,7 +3,7 @@
 
 rule export:
     input:
-        after_manifest(PARITY_SPLIT),
+        wait_for_manifest(PARITY_SPLIT),
         weights=weights_of,
         frames=training_frames,
         manifests=parity_manifests,
@@ -21,7 +21,7 @@ rule export:
         architecture=model_key("architecture"),
         image_size=model_key("image_size"),
         precisions=PRECISIONS,
-        videos=lambda wildcards: place(DATA[PARITY_SPLIT]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA[PARITY_SPLIT]["videos"]),
         sampling=frames_params(),
         frames=lookup("engine/parity/frames", within=config),
         limit=lookup("engine/parity/max_difference", within=config),
@@ -32,7 +32,7 @@ rule export:
 
 rule compile:
     input:
-        after_manifest(PARITY_SPLIT),
+        wait_for_manifest(PARITY_SPLIT),
         sources=exported,
         reference=REFERENCE,
     output:
@@ -60,7 +60,7 @@ rule compile:
 rule parity_report:
     """What the parity gate found on every engine."""
     input:
-        after_manifest(PARITY_SPLIT),
+        wait_for_manifest(PARITY_SPLIT),
         engines=all_engines(),
     output:
         report(

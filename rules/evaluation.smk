@@ -4,7 +4,7 @@
 rule blend:
     """The fitted blend, its threshold, and held-out scores."""
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
     output:
@@ -29,7 +29,7 @@ rule blend:
 rule evaluate:
     """results/metrics.json and .md."""
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
         blend=BLEND,
@@ -66,49 +66,49 @@ rule evaluate:
 
 
 # predict once more, on damaged videos; a rule of its own, so that what it does to them changes no plain score.
-rule stress:
+rule predict_degraded:
     input:
         manifest=shard_manifest,
         engines=all_engines(),
         folds=FOLDS,
     output:
-        STRESSED,
+        DEGRADED,
     log:
-        "results/logs/stress/{degradation}/{shard}.log",
+        "results/logs/predict_degraded/{degradation}/{shard}.log",
     benchmark:
-        "results/benchmarks/stress/{degradation}/{shard}.tsv"
+        "results/benchmarks/predict_degraded/{degradation}/{shard}.tsv"
     conda:
         "../envs/engines.yaml"
     threads: cores_for("predict", jobs=len(SHARDS))
     resources:
         gpu=gpus_for("predict"),
     params:
-        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
         members=all_members(),
         frames=frames_params("quality"),
         first=lookup("inference/frames", within=config),
         views=lookup("inference/views", within=config),
         crop_side=lookup("inference/crop_side", within=config),
-        code=source_digest("stress.py"),
+        code=source_digest("predict_degraded.py"),
     script:
-        "../workflow_scripts/stress.py"
+        "../workflow_scripts/predict_degraded.py"
 
 
-rule forecast:
+rule evaluate_robustness:
     """Held-out rates of damaged videos, attack types and folds: will the figures hold?"""
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
-        degraded=each_shard(STRESSED, degradation=config["evaluation"]["degradations"]),
+        degraded=each_shard(DEGRADED, degradation=config["evaluation"]["degradations"]),
         folds=FOLDS,
         labels=training_labels,
     output:
         robustness="results/robustness.csv",
         groups="results/groups.csv",
     log:
-        "results/logs/forecast.log",
+        "results/logs/evaluate_robustness.log",
     benchmark:
-        "results/benchmarks/forecast.tsv"
+        "results/benchmarks/evaluate_robustness.tsv"
     conda:
         "../envs/data.yaml"
     params:
@@ -117,12 +117,12 @@ rule forecast:
         threshold=lookup("evaluation/threshold", within=config),
         aggregate=AGGREGATE,
         seed=config["seed"],
-        code=source_digest("forecast.py"),
+        code=source_digest("evaluate_robustness.py"),
     script:
-        "../workflow_scripts/forecast.py"
+        "../workflow_scripts/evaluate_robustness.py"
 
 
-rule doubt:
+rule find_label_errors:
     """Training videos whose label is likely wrong."""
     input:
         manifests=manifests_of("train"),
@@ -130,25 +130,25 @@ rule doubt:
         folds=FOLDS,
         labels=training_labels,
     output:
-        table="results/doubts.csv",
+        table="results/label_errors.csv",
         sheet=report(
-            "results/report/labels.html",
-            caption="../report/labels.rst",
+            "results/report/label_errors.html",
+            caption="../report/label_errors.rst",
             category="Data",
             labels={"shows": "labels that are likely wrong"},
         ),
     log:
-        "results/logs/doubt.log",
+        "results/logs/find_label_errors.log",
     benchmark:
-        "results/benchmarks/doubt.tsv"
+        "results/benchmarks/find_label_errors.tsv"
     conda:
         "../envs/data.yaml"
     params:
-        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
         frames=frames_params(),
-        code=source_digest("doubt.py"),
+        code=source_digest("find_label_errors.py"),
     script:
-        "../workflow_scripts/doubt.py"
+        "../workflow_scripts/find_label_errors.py"
 
 
 rule describe:

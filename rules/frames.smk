@@ -16,7 +16,7 @@ rule extract:
     resources:
         gpu=gpus_for("extract"),
     params:
-        videos=lambda wildcards: place(DATA[wildcards.split]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA[wildcards.split]["videos"]),
         frames=frames_params(),
         code=source_digest("extract.py"),
     script:

@@ -19,7 +19,7 @@ rule predict:
     resources:
         gpu=gpus_for("predict"),
     params:
-        videos=lambda wildcards: place(DATA[wildcards.split]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA[wildcards.split]["videos"]),
         members=all_members(),
         # quality is of stored frames only
         frames=frames_params("quality"),
@@ -34,8 +34,8 @@ rule predict:
 rule submit:
     """results/submission.csv, unreadable.csv, time_submission.csv."""
     input:
-        after_manifest("test"),
-        after_manifest(PARITY_SPLIT),
+        wait_for_manifest("test"),
+        wait_for_manifest(PARITY_SPLIT),
         scores=each_shard(SCORES, split="test"),
         blend=[BLEND] if BlendRecipe(**config["ensemble"]).fitted else [],
         rows=[stored(DATA["test"][key]) for key in ("sample_submission",) if key in DATA["test"]],
@@ -65,26 +65,26 @@ rule submit:
 
 
 # The engines are no inputs here: neither of these two rules ever asks for an engine, let alone for training.
-rule publish:
+rule write_scorer_config:
     """results/scorer.json: what `score` and the Python interface read."""
     output:
-        CARD,
+        SCORER_CONFIG,
     log:
-        "results/logs/publish.log",
+        "results/logs/write_scorer_config.log",
     localrule: True
     conda:
         "../envs/data.yaml"
     params:
-        card=scorer_card,
-        code=source_digest("publish.py"),
+        scorer=scorer_config,
+        code=source_digest("write_scorer_config.py"),
     script:
-        "../workflow_scripts/publish.py"
+        "../workflow_scripts/write_scorer_config.py"
 
 
 rule score:
     """Score a folder with the engines that are there: --config videos=FOLDER."""
     input:
-        card=CARD,
+        scorer=SCORER_CONFIG,
     output:
         scored_folder(config.get("videos", "videos")),
     log:

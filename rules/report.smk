@@ -4,7 +4,7 @@
 rule plot:
     """Figures of accuracy."""
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
         folds=FOLDS,
         held_out=HELD_OUT,
@@ -58,7 +58,7 @@ rule plot:
 rule plot_robustness:
     """Figures of damaged videos, attack types and folds."""
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         robustness="results/robustness.csv",
     output:
         report(
@@ -81,7 +81,7 @@ rule plot_robustness:
 
 rule plot_training:
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         histories=histories_of,
     output:
         report(
@@ -105,7 +105,7 @@ rule plot_training:
 
 rule plot_lr:
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         lr="results/lr/{model}.json",
         curve="results/lr/{model}.csv",
     output:
@@ -127,7 +127,7 @@ rule plot_lr:
         "../workflow_scripts/plot_lr.py"
 
 
-rule show_augmentation:
+rule preview_augmentation:
     """Training frames, and what augmentation makes of them."""
     input:
         manifests=manifests_of("train"),
@@ -140,25 +140,25 @@ rule show_augmentation:
             labels={"shows": "augmentation (sheet)"},
         ),
     log:
-        "results/logs/show_augmentation.log",
+        "results/logs/preview_augmentation.log",
     benchmark:
-        "results/benchmarks/show_augmentation.tsv"
+        "results/benchmarks/preview_augmentation.tsv"
     conda:
         "../envs/training.yaml"
     params:
-        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
         frames=frames_params(),
         augmentation=lookup("training/augmentation", within=config),
         seed=config["seed"],
-        code=source_digest("show_augmentation.py"),
+        code=source_digest("preview_augmentation.py"),
     script:
-        "../workflow_scripts/show_augmentation.py"
+        "../workflow_scripts/preview_augmentation.py"
 
 
 rule plot_throughput:
     """Figure of what each stage of scoring takes."""
     input:
-        [after_manifest(split) for split in SPLITS],
+        [wait_for_manifest(split) for split in SPLITS],
         **{split: each_shard(SCORES, split=split) for split in SPLITS},
     output:
         figure=report(
@@ -185,7 +185,7 @@ rule plot_throughput:
         "../workflow_scripts/plot_throughput.py"
 
 
-rule present:
+rule tabulate_results:
     """Tables of rates, videos and data."""
     input:
         manifests=manifests_of("train"),
@@ -221,22 +221,22 @@ rule present:
             labels={"shows": "near-duplicates and doubtful labels (table)"},
         ),
     log:
-        "results/logs/present.log",
+        "results/logs/tabulate_results.log",
     benchmark:
-        "results/benchmarks/present.tsv"
+        "results/benchmarks/tabulate_results.tsv"
     conda:
         "../envs/data.yaml"
     params:
         aggregate=AGGREGATE,
-        code=source_digest("present.py"),
+        code=source_digest("tabulate_results.py"),
     script:
-        "../workflow_scripts/present.py"
+        "../workflow_scripts/tabulate_results.py"
 
 
-rule present_outputs:
+rule tabulate_outputs:
     """Tables of the submission and of parity."""
     input:
-        [after_manifest(split) for split in SPLITS],
+        [wait_for_manifest(split) for split in SPLITS],
         submission=SUBMISSION,
         parity=PARITY,
     output:
@@ -253,18 +253,18 @@ rule present_outputs:
             labels={"shows": "engines beside their PyTorch models (table)"},
         ),
     log:
-        "results/logs/present_outputs.log",
+        "results/logs/tabulate_outputs.log",
     benchmark:
-        "results/benchmarks/present_outputs.tsv"
+        "results/benchmarks/tabulate_outputs.tsv"
     conda:
         "../envs/data.yaml"
     params:
-        code=source_digest("present_outputs.py"),
+        code=source_digest("tabulate_outputs.py"),
     script:
-        "../workflow_scripts/present_outputs.py"
+        "../workflow_scripts/tabulate_outputs.py"
 
 
-rule review:
+rule analyse_errors:
     """The held-out videos that were judged worst, with what each model saw in them."""
     input:
         manifests=manifests_of("train"),
@@ -287,19 +287,19 @@ rule review:
             labels={"shows": "false rejects: live videos that look like attacks"},
         ),
     log:
-        "results/logs/review.log",
+        "results/logs/analyse_errors.log",
     benchmark:
-        "results/benchmarks/review.tsv"
+        "results/benchmarks/analyse_errors.tsv"
     conda:
         "../envs/training.yaml"
     params:
-        videos=lambda wildcards: place(DATA["train"]["videos"]),
+        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
         frames=frames_params(),
         members=all_members(),
         models={
             name: {key: model[key] for key in ("architecture", "image_size")}
             for name, model in config["models"].items()
         },
-        code=source_digest("review.py"),
+        code=source_digest("analyse_errors.py"),
     script:
-        "../workflow_scripts/review.py"
+        "../workflow_scripts/analyse_errors.py"

@@ -1,4 +1,4 @@
-# What `publish` and `score` ask for: the card of a run, and the state of the engines and of the folder to score.
+# What `write_scorer_config` and `score` ask for: the card of a run, and the state of the engines and of the folder to score.
 
 
 def scored_folder(videos):
@@ -9,27 +9,27 @@ def scored_folder(videos):
     return re.sub("[{}]", "_", f"results/scored/{path}.csv")
 
 
-def scorer_card(wildcards):
+def scorer_config(wildcards):
     """All that lies between a video and its score; engines and a fitted blend by their paths, relative to the card, so
     that the folder can be moved.
     """
     fitted = BlendRecipe(**config["ensemble"]).fitted
 
-    def beside_card(path):
-        return os.path.relpath(path, os.path.dirname(CARD))
+    def beside_config(path):
+        return os.path.relpath(path, os.path.dirname(SCORER_CONFIG))
 
     return {
         "engines": [
             {
                 "model": name,
                 "fold": fold,
-                "metadata": beside_card(metadata_in(ENGINE.format(model=name, fold=fold))),
+                "metadata": beside_config(metadata_in(ENGINE.format(model=name, fold=fold))),
             }
             for name, fold in all_members()
         ],
         "sampling": frames_params("quality") | {"first": config["inference"]["frames"]},
         "ensemble": config["ensemble"],
-        "fitted_blend": beside_card(BLEND) if fitted else None,
+        "fitted_blend": beside_config(BLEND) if fitted else None,
         "aggregate": AGGREGATE,
         **{key: config["inference"][key] for key in ("views", "crop_side", "fallback_score")},
     }

@@ -4,7 +4,7 @@
 # Once per model and not per fold: folds differ in people, not in what suits the network.
 rule find_lr:
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
@@ -44,7 +44,7 @@ rule find_lr:
 
 rule train:
     input:
-        after_manifest("train"),
+        wait_for_manifest("train"),
         frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,

@@ -17,11 +17,11 @@ FOLDED = {"folds"} | TRAINED
 EXTRACTED = {"extract"} | FOLDED
 LISTED = {"manifest"} | EXTRACTED
 # the card that `score` and the Python interface read
-CARD = {"publish"}
+SCORER_CONFIG = {"write_scorer_config"}
 NOTHING: set[str] = set()
 ORDER = [
     *("manifest", "extract", "folds", "find_lr", "train", "export", "compile"),
-    *("predict", "blend", "evaluate", "submit", "publish"),
+    *("predict", "blend", "evaluate", "submit", "write_scorer_config"),
 ]
 
 # what changes, by dotted key, and what reruns; the first key is the one that the row is about
@@ -35,16 +35,16 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     # changes no score: the next rerun for another reason is cut anew
     ({"shards": 3}, LISTED),
     ({"seed": 7}, FOLDED),
-    ({"frames.count": 2}, EXTRACTED | CARD),
-    ({"frames.window": [0.0, 0.6]}, EXTRACTED | CARD),
-    ({"frames.short_side": 80}, EXTRACTED | CARD),
-    ({"frames.snap_to_reference": True}, EXTRACTED | CARD),
-    ({"frames.crop": "face"}, EXTRACTED | CARD),
+    ({"frames.count": 2}, EXTRACTED | SCORER_CONFIG),
+    ({"frames.window": [0.0, 0.6]}, EXTRACTED | SCORER_CONFIG),
+    ({"frames.short_side": 80}, EXTRACTED | SCORER_CONFIG),
+    ({"frames.snap_to_reference": True}, EXTRACTED | SCORER_CONFIG),
+    ({"frames.crop": "face"}, EXTRACTED | SCORER_CONFIG),
     ({"frames.face_margin": 0.5}, NOTHING),
-    ({"frames.face_margin": 0.5, "frames.crop": "face"}, EXTRACTED | CARD),
+    ({"frames.face_margin": 0.5, "frames.crop": "face"}, EXTRACTED | SCORER_CONFIG),
     ({"frames.nvdec": True}, NOTHING),
     ({"frames.quality": 80}, EXTRACTED),
-    ({"folds.count": 3}, FOLDED | CARD),
+    ({"folds.count": 3}, FOLDED | SCORER_CONFIG),
     ({"folds.by": "attack"}, FOLDED),
     ({"folds.groups": "duplicates"}, FOLDED),
     ({"folds.max_distance": 10}, FOLDED),
@@ -52,7 +52,7 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"models.vit.image_size": 64}, TRAINED),
     ({"models.vit.pretrained": "moved/outside.safetensors"}, TRAINED),
     ({"models.vit.drop_path": 0.1}, TRAINED),
-    ({"models.vit.folds": [0]}, SCORED | CARD),
+    ({"models.vit.folds": [0]}, SCORED | SCORER_CONFIG),
     ({"models.vit.weights": {0: "moved/outside.safetensors"}}, EXPORTED),
     ({"training.epochs": 3}, TRAINED),
     ({"training.warmup_epochs": 1}, TRAINED),
@@ -91,9 +91,9 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"tracking.wandb": {"offline": True}}, NOTHING),
     ({"tracking.mlflow": {}}, NOTHING),
     ({"tracking.comet": {}}, NOTHING),
-    ({"engine.backend": "torch"}, EXPORTED | CARD),
+    ({"engine.backend": "torch"}, EXPORTED | SCORER_CONFIG),
     ({"engine.precision": "fp32"}, COMPILED),
-    ({"engine.target": "a100"}, COMPILED | CARD),
+    ({"engine.target": "a100"}, COMPILED | SCORER_CONFIG),
     ({"engine.max_batch": 8}, COMPILED),
     ({"engine.tensorrt.optimization_level": 1}, NOTHING),
     ({"engine.tensorrt.workspace_mib": 512}, NOTHING),
@@ -105,21 +105,21 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"engine.parity.max_difference_int8": 0.1}, NOTHING),
     ({"engine.parity.threshold": 0.6}, COMPILED),
     ({"engine.parity.max_eer_change": 0.1}, COMPILED),
-    ({"inference.frames": 2}, SCORED | CARD),
-    ({"inference.views": ["whole", "whole+hflip"]}, SCORED | CARD),
-    ({"inference.crop_side": 0.9}, SCORED | CARD),
-    ({"inference.aggregate": "median"}, EVALUATED | CARD),
+    ({"inference.frames": 2}, SCORED | SCORER_CONFIG),
+    ({"inference.views": ["whole", "whole+hflip"]}, SCORED | SCORER_CONFIG),
+    ({"inference.crop_side": 0.9}, SCORED | SCORER_CONFIG),
+    ({"inference.aggregate": "median"}, EVALUATED | SCORER_CONFIG),
     ({"inference.top_k": 2}, NOTHING),
-    ({"inference.top_k": 2, "inference.aggregate": "top_k"}, EVALUATED | CARD),
+    ({"inference.top_k": 2, "inference.aggregate": "top_k"}, EVALUATED | SCORER_CONFIG),
     ({"inference.batch_size": 4}, NOTHING),
-    ({"inference.fallback_score": 0.1}, {"submit"} | CARD),
+    ({"inference.fallback_score": 0.1}, {"submit"} | SCORER_CONFIG),
     ({"inference.max_unreadable": 0.3}, {"submit"}),
-    ({"ensemble.method": "stacking"}, EVALUATED | CARD),
-    ({"ensemble.weights": {"vit": {0: 1.0}}}, EVALUATED | CARD),
-    ({"ensemble.calibration": "temperature"}, EVALUATED | CARD),
+    ({"ensemble.method": "stacking"}, EVALUATED | SCORER_CONFIG),
+    ({"ensemble.weights": {"vit": {0: 1.0}}}, EVALUATED | SCORER_CONFIG),
+    ({"ensemble.calibration": "temperature"}, EVALUATED | SCORER_CONFIG),
     ({"evaluation.threshold": "bpcer20"}, {"blend", "evaluate"}),
     ({"evaluation.frame_level": True}, {"evaluate"}),
-    # only asked for by `score`, `forecast` and `compare`
+    # only asked for by `score`, `evaluate_robustness` and `compare`
     ({"videos": "moved/test"}, NOTHING),
     ({"evaluation.degradations": ["blur"]}, NOTHING),
     ({"runs": ["results", "other"]}, NOTHING),
@@ -134,7 +134,7 @@ def _of(package: str, *modules: str) -> list[str]:
 
 
 MODULES: dict[str, set[str]] = {
-    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write"), LISTED | CARD),
+    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write"), LISTED | SCORER_CONFIG),
     "runtime/workers": LISTED,
     **dict.fromkeys(_of("storage", "s3", "file_listing"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder"), LISTED),

@@ -158,7 +158,7 @@ def test_the_files_of_the_definition_are_all_that_the_workflow_reads(tmp_path: P
     command = [ROOT / ".venv/bin/snakemake", "--snakefile", inside / "Snakefile", "-n", "all", "report"]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {"demo", "train", "review", "present"} <= set(job_table(done.stdout))
+    assert {"demo", "train", "analyse_errors", "tabulate_results"} <= set(job_table(done.stdout))
 
 
 def test_the_documented_commands_parse() -> None:

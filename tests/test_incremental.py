@@ -139,7 +139,7 @@ def test_without_training_videos_a_new_one_to_score_compiles_nothing(finished: R
     }
     shutil.copytree(finished.folder / "test", tmp_path / "test")
     run = Run(tmp_path, config)
-    once = dict.fromkeys(("manifest", "export", "compile", "predict", "submit", "publish"), 1)
+    once = dict.fromkeys(("manifest", "export", "compile", "predict", "submit", "write_scorer_config"), 1)
     assert run.executed() == once
     add_test_video(run.folder)
     assert run.executed() == SHARD_SCORED
@@ -154,12 +154,12 @@ def test_results_stand_without_intermediate_files(finished: Run, tmp_path: Path)
     assert not [name for name in ("frames", "exported") if (run.folder / "results" / name).exists()]
     assert run.planned() == {}
     # what shows some frames takes these from their videos
-    made = finished_jobs(run.snakemake("review", "doubt", "show_augmentation"))
-    assert made == {"review": 1, "doubt": 1, "show_augmentation": 1}
+    made = finished_jobs(run.snakemake("analyse_errors", "find_label_errors", "preview_augmentation"))
+    assert made == {"analyse_errors": 1, "find_label_errors": 1, "preview_augmentation": 1}
     assert not {"extract", "train", "export", "compile", "predict"} & set(run.planned("report"))
     # what needs no frames goes on without them
     run.configure(tiny_config(**ONE_MODEL, inference={"views": ["whole", "whole+hflip"]}))
-    assert run.planned() == {"predict": 4, "blend": 1, "evaluate": 1, "submit": 1, "publish": 1}
+    assert run.planned() == {"predict": 4, "blend": 1, "evaluate": 1, "submit": 1, "write_scorer_config": 1}
     # and what does makes them again
     run.configure(tiny_config(**ONE_MODEL, seed=7))
     assert {"extract", "folds", "train"} <= set(run.planned())

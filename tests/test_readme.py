@@ -68,9 +68,9 @@ def test_every_target_says_what_it_is_for(place: Path) -> None:
         "clean_intermediate",
         "describe",
         "compare",
-        "forecast",
-        "doubt",
-        "review",
+        "evaluate_robustness",
+        "find_label_errors",
+        "analyse_errors",
         "parity_report",
     }
     assert described >= TARGETS | asked_for, done

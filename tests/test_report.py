@@ -43,8 +43,8 @@ def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     run.configure(config | {"evaluation": {"degradations": ["blur", "fewer_frames"]}})
     done = run.executed("report")
     assert set(done) == {
-        "plot", "plot_robustness", "plot_training", "plot_throughput", "present", "present_outputs", "review",
-        "show_augmentation", "describe", "doubt", "stress", "forecast", "parity_report",
+        "plot", "plot_robustness", "plot_training", "plot_throughput", "tabulate_results", "tabulate_outputs", "analyse_errors",
+        "preview_augmentation", "describe", "find_label_errors", "predict_degraded", "evaluate_robustness", "parity_report",
     }  # fmt: skip
     run.snakemake("report", "--report", str(run.folder / "results/report.html"))
     return run

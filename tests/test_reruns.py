@@ -130,7 +130,7 @@ FOLLOWING = {
     "blend": {"blend", "evaluate"},
     "evaluate": {"evaluate"},
     "submit": {"submit"},
-    "publish": {"publish"},
+    "write_scorer_config": {"write_scorer_config"},
 }
 
 

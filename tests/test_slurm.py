@@ -25,7 +25,7 @@ MODELS = {"convnext": {"architecture": "test_convnext", "image_size": 64, "pretr
 WEIGHTS = [f"results/weights/convnext/{fold}.safetensors" for fold in (0, 1)]
 LOGS = [f"results/logs/train/convnext/{fold}.log" for fold in (0, 1)]
 # as the profile has it in comments
-ARRAYS = ["--slurm-array-jobs", "extract,predict,stress"]
+ARRAYS = ["--slurm-array-jobs", "extract,predict,predict_degraded"]
 EVERYTHING_AT_ONCE = ["--jobs", "10000", "--max-jobs-per-timespan", "10000/1s"]
 # enough for training to be met in its middle, and more than it ever gets to
 EPOCHS, ENDLESS = 60, 100_000

@@ -136,7 +136,7 @@ def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path
     run = Run(tmp_path, tiny_config(shards=3))
     name_data(tmp_path)
     expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
-    last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "publish": 1}
+    last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "write_scorer_config": 1}
     assert run.planned() == expected | last
     # of a cluster's profile: short jobs that are sent as one
     profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
@@ -154,7 +154,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert finished.planned("-f", "results/scores/test/0") == {"predict": 1}
     assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
-    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4, "publish": 1}
+    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4, "write_scorer_config": 1}
     fresh = Run(tmp_path, tiny_config())
     name_data(tmp_path)
     models = {"manifest": 1, "extract": 2, "folds": 1, "train": 4}
@@ -324,7 +324,7 @@ def test_a_fitted_blend_is_what_the_submission_gets(finished: Run, tmp_path: Pat
             ensemble={"method": "stacking", "calibration": "temperature"}, evaluation={"frame_level": True}
         )
     )
-    assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1, "publish": 1}
+    assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1, "write_scorer_config": 1}
     blend = read_blend(run.folder / "results/blend/blend.json")
     expected = blend(
         read_video_scores(sorted(run.folder.glob("results/scores/test/*/scores.parquet")), "mean")
@@ -354,25 +354,25 @@ def test_describe_tabulates_the_training_videos(finished: Run, tmp_path: Path) -
 def test_forecast_scores_damaged_videos_and_nothing_else_again(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     run.configure(tiny_config(evaluation={"degradations": ["blur", "fewer_frames"]}))
-    assert run.executed("forecast") == {"stress": 4, "forecast": 1}
+    assert run.executed("evaluate_robustness") == {"predict_degraded": 4, "evaluate_robustness": 1}
     table = pd.read_csv(run.folder / "results/robustness.csv").set_index(["kind", "name"])
     metrics = json.loads((run.folder / "results/metrics.json").read_text())
     assert table.loc[("plain", "plain"), "eer"] == pytest.approx(metrics["blend"]["eer"])
     assert table.loc["degradation"].index.tolist() == ["blur", "fewer_frames"]
     scores = {
         name: pd.concat(map(pd.read_parquet, sorted((results(run) / name).rglob("*.parquet"))))
-        for name in ("stress/blur", "stress/fewer_frames", "scores/train")
+        for name in ("degraded/blur", "degraded/fewer_frames", "scores/train")
     }
     keys = ["fname", "index", "model"]
     plain = scores["scores/train"].set_index(keys).sort_index()
-    blurred = scores["stress/blur"].set_index(keys).sort_index()
+    blurred = scores["degraded/blur"].set_index(keys).sort_index()
     assert plain.index.equals(blurred.index)
     assert (plain["fold"] == blurred["fold"]).all()
     assert (plain["score"] != blurred["score"]).any()
-    assert set(scores["stress/fewer_frames"]["index"]) == {0, 1}
+    assert set(scores["degraded/fewer_frames"]["index"]) == {0, 1}
     assert pd.read_csv(run.folder / "results/groups.csv")[["live", "spoof"]].sum().tolist() == [6, 6]
     run.configure(tiny_config(evaluation={"degradations": ["blur"]}))
-    assert run.planned("forecast") == {"forecast": 1}
+    assert run.planned("evaluate_robustness") == {"evaluate_robustness": 1}
 
 
 @pytest.mark.thorough
@@ -391,10 +391,10 @@ def test_a_learning_rate_that_is_found_is_trained_with(finished: Run, tmp_path: 
 
 def test_doubt_lists_and_shows_what_is_labelled_against_the_scores(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
-    assert run.executed("doubt") == {"doubt": 1}
-    doubtful = pd.read_csv(run.folder / "results/doubts.csv", keep_default_na=False)
+    assert run.executed("find_label_errors") == {"find_label_errors": 1}
+    doubtful = pd.read_csv(run.folder / "results/label_errors.csv", keep_default_na=False)
     assert set(doubtful["fname"]) <= set(TRAIN_NAMES)
-    page = (run.folder / "results/report/labels.html").read_text(encoding="utf-8")
+    page = (run.folder / "results/report/label_errors.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == len(doubtful)
 
 
@@ -433,8 +433,8 @@ def test_supplied_weights_plan_no_training(finished: Run, tmp_path: Path) -> Non
     del config["data"]["train"]
     with_labels.configure(config)
     del planned["extract"]
-    assert with_labels.planned() == planned | {"manifest": 1, "publish": 1}
-    for target in ("evaluation", "forecast", "describe"):
+    assert with_labels.planned() == planned | {"manifest": 1, "write_scorer_config": 1}
+    for target in ("evaluation", "evaluate_robustness", "describe"):
         assert "data.train is missing; " in with_labels.snakemake("-n", target, fails=True)
 
 
@@ -444,7 +444,7 @@ def test_an_unreadable_video_gets_the_fallback_and_a_line(finished: Run, tmp_pat
     output = run.snakemake(fails=True)
     assert "1 of 5 videos cannot be read, more than inference.max_unreadable (10%) allows" in output
     run.configure(tiny_config(inference={"max_unreadable": 0.2, "fallback_score": 0.25}))
-    assert finished_jobs(run.snakemake()) == {"submit": 1, "publish": 1}
+    assert finished_jobs(run.snakemake()) == {"submit": 1, "write_scorer_config": 1}
     scores = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
     assert scores["broken.mp4"] == 0.25
     assert pd.read_csv(run.folder / "results/unreadable.csv")["fname"].tolist() == ["broken.mp4"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
 from liveness.report.markdown import comparison
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
 
@@ -16,7 +16,7 @@ if not params.runs:
 rates = compare(*map(read_run, params.runs), params.seed)
 text = comparison(rates, params.runs, [videos_per_second(run) for run in params.runs])
 logging.info("%s", text)
-with whole(Path("results/comparison.csv")) as path:
+with atomic_write(Path("results/comparison.csv")) as path:
     rates.to_csv(path)
-with whole(Path("results/comparison.md")) as path:
+with atomic_write(Path("results/comparison.md")) as path:
     path.write_text(text, encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.report.data_summary import inventory
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.video.manifest import read_manifest
 
@@ -13,5 +13,5 @@ start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 videos = read_manifest(snakemake.input.manifests).set_index("fname")
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))
-with whole(snakemake.output[0]) as path:
+with atomic_write(snakemake.output[0]) as path:
     path.write_text(inventory(folds, videos, leakage), encoding="utf-8")

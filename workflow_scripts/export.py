@@ -7,11 +7,11 @@ from liveness.dataset.labels import read_folds
 from liveness.engines.onnx_export import check_onnx, export_onnx, reference_probabilities
 from liveness.engines.parity_sample import ReferenceSample, draw_frames, write_sample
 from liveness.models.checkpoint import load_checkpoint, save_checkpoint
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
 from liveness.video.frame_store import FrameStore
-from liveness.video.frame_subset import varied
+from liveness.video.frame_subset import varied_frames
 
 start_log(snakemake.log[0])
 params, sources = snakemake.params, snakemake.output.sources
@@ -21,7 +21,9 @@ labels = {} if not snakemake.input.folds else read_folds(snakemake.input.folds[0
 some = (
     nullcontext(FrameStore(snakemake.input.frames))
     if snakemake.input.frames
-    else varied(params.frames, snakemake.input.manifests, params.videos, params.sampling, snakemake.threads)
+    else varied_frames(
+        params.frames, snakemake.input.manifests, params.videos, params.sampling, snakemake.threads
+    )
 )
 with some as store:
     frames, frame_labels = draw_frames(store, params.frames, size, labels)
@@ -29,7 +31,7 @@ reference = reference_probabilities(checkpoint.module, frames, **normalisation)
 write_sample(snakemake.output.reference, ReferenceSample(frames, reference, frame_labels))
 
 if not params.precisions:
-    with whole(sources[0]) as path:
+    with atomic_write(sources[0]) as path:
         save_checkpoint(checkpoint, path)
 for precision, onnx in zip(params.precisions, sources, strict=False):
     export_onnx(checkpoint.module, onnx, image_size=size, precision=precision, **normalisation)

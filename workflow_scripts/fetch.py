@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.storage.download import download
 from liveness.storage.zip_archives import unzip
@@ -17,5 +17,5 @@ if params.unzip:
     unzip(part, dict(zip(params.unzip, output, strict=True)))
     part.unlink()
 else:
-    with whole(output[0]) as path:
+    with atomic_write(output[0]) as path:
         shutil.move(part, path)

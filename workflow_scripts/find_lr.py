@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.training.fine_tune import forget
@@ -28,6 +28,6 @@ job = make_job(
 )
 fit_together(job, processes=max(1, snakemake.resources.gpu))
 for name, output in ((FOUND, snakemake.output.lr), (CURVE, snakemake.output.curve)):
-    with whole(output) as path:
+    with atomic_write(output) as path:
         shutil.copyfile(Path(job.state, name), path)
 forget(Path(job.state))

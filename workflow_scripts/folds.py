@@ -15,7 +15,7 @@ from liveness.dataset.folds import (
 )
 from liveness.dataset.labels import check_videos_exist, read_labels
 from liveness.dataset.near_duplicates import find_near_duplicates, hash_frames
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
 from liveness.video.frame_store import FrameStore
@@ -73,7 +73,7 @@ logging.info(
 )  # fmt: skip
 
 # no attack: naming an attack afterwards must not retrain anything
-with whole(snakemake.output.folds) as path:
+with atomic_write(snakemake.output.folds) as path:
     labels[["liveness_score", "group", "fold"]].sort_index().to_csv(path)
-with whole(snakemake.output.leakage) as path:
+with atomic_write(snakemake.output.leakage) as path:
     path.write_text(json.dumps(asdict(leakage), indent=2, ensure_ascii=False), encoding="utf-8")

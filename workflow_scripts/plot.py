@@ -10,12 +10,12 @@ from liveness.evaluation.error_analysis import judged
 from liveness.report import plots
 from liveness.report.plot_style import write_figure
 from liveness.runtime.job_log import start_log
-from liveness.scoring.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES_FILE, of_each
 
 start_log(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
 check_held_out(scores, folds)
 models = model_scores(scores)
 videos = judged(read_held_out(snakemake.input.held_out), folds)

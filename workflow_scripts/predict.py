@@ -5,12 +5,12 @@ from pathlib import Path
 
 from liveness.dataset.labels import read_folds
 from liveness.engines.catalog import metadata_in
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scoring.pipeline import Member
 from liveness.scoring.shard import score_shard, videos_of
-from liveness.scoring.shard_files import SCORES, STAGES, VIDEOS
+from liveness.scoring.shard_files import SCORES_FILE, STAGES_FILE, VIDEOS_FILE
 from liveness.scoring.timing import Finished, video_table
 from liveness.video.manifest import read_manifest
 from liveness.video.preprocessing import views
@@ -24,7 +24,7 @@ folds = None
 if snakemake.input.folds:
     folds = read_folds(snakemake.input.folds[0])["fold"]
     manifest = manifest[manifest["fname"].isin(folds.index)]
-with whole(folder / SCORES) as path:
+with atomic_write(folder / SCORES_FILE) as path:
     finished, stages = score_shard(
         videos_of(manifest, params.videos, folds),
         path,
@@ -45,7 +45,7 @@ finished += [
     for fname, problem in manifest.loc[~manifest["readable"], ["fname", "problem"]].itertuples(index=False)
 ]
 logging.info("%d videos:\n%s", len(finished), stages.to_string(index=False, na_rep=""))
-with whole(folder / VIDEOS) as path:
+with atomic_write(folder / VIDEOS_FILE) as path:
     video_table(finished).to_csv(path, index=False)
-with whole(folder / STAGES) as path:
+with atomic_write(folder / STAGES_FILE) as path:
     stages.to_csv(path, index=False)

@@ -1,6 +1,6 @@
 """Score a folder with the engines that are there."""
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scorer import Scorer
@@ -9,11 +9,11 @@ start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 config = snakemake.config
 with Scorer(
-    snakemake.input.card,
+    snakemake.input.scorer,
     batch_size=config["inference"]["batch_size"],
     threads=snakemake.threads,
     nvdec=config["frames"]["nvdec"],
 ) as scorer:
     table = scorer.score_folder(snakemake.params.videos, progress=True)
-with whole(snakemake.output[0]) as path:
+with atomic_write(snakemake.output[0]) as path:
     table.to_csv(path, index=False)

@@ -8,9 +8,9 @@ from liveness.dataset.labels import read_names
 from liveness.ensemble.aggregation import read_video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
-from liveness.scoring.shard_files import SCORES, VIDEOS, of_each
+from liveness.scoring.shard_files import SCORES_FILE, VIDEOS_FILE, of_each
 from liveness.scoring.submission import submission_rows
 from liveness.scoring.timing import read_videos, times
 
@@ -18,8 +18,8 @@ start_log(snakemake.log[0])
 params = snakemake.params
 recipe = BlendRecipe(**params.ensemble)
 blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
-videos = read_videos(of_each(snakemake.input.scores, VIDEOS))
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
+videos = read_videos(of_each(snakemake.input.scores, VIDEOS_FILE))
 rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natsorted(videos.index, alg=ns.PATH)
 submission, unreadable = submission_rows(
     rows,
@@ -30,9 +30,9 @@ submission, unreadable = submission_rows(
 )
 for fname, reason in unreadable.itertuples(index=False):
     logging.warning("%s cannot be read (%s); its score is %g", fname, reason, params.fallback_score)
-with whole(snakemake.output.submission) as path:
+with atomic_write(snakemake.output.submission) as path:
     submission.to_csv(path, index=False)
-with whole(snakemake.output.unreadable) as path:
+with atomic_write(snakemake.output.unreadable) as path:
     unreadable.to_csv(path, index=False)
-with whole(snakemake.output.times) as path:
+with atomic_write(snakemake.output.times) as path:
     times(rows, videos).to_csv(path, index=False)

@@ -10,10 +10,10 @@ from exported import MAX_BATCH, Exported
 
 from liveness.engines.compile import compile_engine
 from liveness.engines.cuda import active_context, driver
-from liveness.engines.interface import Ensemble
+from liveness.engines.interface import EngineGroup
 from liveness.engines.load import load_engine
 from liveness.engines.metadata import read_metadata
-from liveness.engines.runner import open_ensemble
+from liveness.engines.runner import open_engines
 from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
 from liveness.video.preprocessing import View, model_input, part
@@ -51,8 +51,8 @@ def metadata(
 
 
 @pytest.fixture
-def ensemble(metadata: list[Path]) -> Iterator[Ensemble]:
-    with open_ensemble(metadata, VIEWS, batch_size=BATCH, threads=None) as opened:
+def ensemble(metadata: list[Path]) -> Iterator[EngineGroup]:
+    with open_engines(metadata, VIEWS, batch_size=BATCH, threads=None) as opened:
         yield opened
 
 
@@ -65,7 +65,7 @@ def draw_batch(seed: int, n: int = BATCH) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("n", [1, BATCH - 1, BATCH])
 def test_scores_are_those_of_each_engine_on_preprocessed_frames(
-    ensemble: Ensemble, metadata: list[Path], n: int
+    ensemble: EngineGroup, metadata: list[Path], n: int
 ) -> None:
     """Full batches replay a graph, others are executed plainly: both agree with an engine by itself."""
     frames = draw_batch(0, n)
@@ -82,7 +82,7 @@ def test_scores_are_those_of_each_engine_on_preprocessed_frames(
         np.testing.assert_allclose(row, np.mean(views, axis=0), atol=0.01)
 
 
-def test_a_graph_replays_what_plain_execution_gives(ensemble: Ensemble) -> None:
+def test_a_graph_replays_what_plain_execution_gives(ensemble: EngineGroup) -> None:
     frames = draw_batch(1)
     full = ensemble.submit(frames, [0, 1]).result()
     parts = [ensemble.submit(frames[start : start + 2], [0, 1]).result() for start in (0, 2, 4)]
@@ -90,7 +90,7 @@ def test_a_graph_replays_what_plain_execution_gives(ensemble: Ensemble) -> None:
     assert np.array_equal(ensemble.submit(frames, [0, 1]).result(), full)
 
 
-def test_batches_in_flight_keep_apart(ensemble: Ensemble) -> None:
+def test_batches_in_flight_keep_apart(ensemble: EngineGroup) -> None:
     batches = [draw_batch(seed, 1 + seed % BATCH) for seed in range(20)]
     futures = [ensemble.submit(batch, [seed % 2]) for seed, batch in enumerate(batches)]
     for seed, (batch, future) in enumerate(zip(batches, futures, strict=True)):
@@ -98,7 +98,7 @@ def test_batches_in_flight_keep_apart(ensemble: Ensemble) -> None:
     assert all(ensemble.seconds[stage] > 0 for stage in ("preprocess", "copy", "compute"))
 
 
-def test_device_memory_stays_flat_over_a_thousand_batches(ensemble: Ensemble) -> None:
+def test_device_memory_stays_flat_over_a_thousand_batches(ensemble: EngineGroup) -> None:
     batches = [draw_batch(seed) for seed in range(4)]
 
     def run(count: int) -> int:
@@ -118,7 +118,7 @@ def test_closing_frees_the_device(metadata: list[Path]) -> None:
             return driver().mem_get_info()[0]
 
     def once() -> None:
-        with open_ensemble(metadata, VIEWS, batch_size=BATCH, threads=None) as ensemble:
+        with open_engines(metadata, VIEWS, batch_size=BATCH, threads=None) as ensemble:
             ensemble.submit(draw_batch(0), [0, 1]).result()
 
     once()
@@ -128,7 +128,7 @@ def test_closing_frees_the_device(metadata: list[Path]) -> None:
     assert before - free() < 4 * 2**20
 
 
-def test_engines_share_one_scratch(ensemble: Ensemble, metadata: list[Path]) -> None:
+def test_engines_share_one_scratch(ensemble: EngineGroup, metadata: list[Path]) -> None:
     needs = []
     for path in metadata:
         with load_engine(path) as engine:
@@ -136,7 +136,7 @@ def test_engines_share_one_scratch(ensemble: Ensemble, metadata: list[Path]) -> 
     assert ensemble.scratch_bytes == max(needs)  # type: ignore[attr-defined]
 
 
-def test_too_many_frames_are_refused(ensemble: Ensemble) -> None:
+def test_too_many_frames_are_refused(ensemble: EngineGroup) -> None:
     with pytest.raises(ValueError, match=f"expected 1 to {BATCH} frames"):
         ensemble.submit(draw_batch(0, BATCH + 1), [0])
     assert ensemble.submit(draw_batch(0), [0]).result().shape == (1, BATCH)

@@ -8,7 +8,7 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
-from liveness.evaluation.rates import figures, measure
+from liveness.evaluation.rates import held_out_rates, measure
 from liveness.runtime.errors import InputError
 
 FOLDS = make_folds()
@@ -24,7 +24,7 @@ def judged(**changes: object) -> pd.DataFrame:
 
 
 def test_every_figure_is_there_and_json_holds_them() -> None:
-    found = json.loads(json.dumps(figures(judged(), seed=0), allow_nan=False))
+    found = json.loads(json.dumps(held_out_rates(judged(), seed=0), allow_nan=False))
     assert (found["videos"], found["groups"]) == (240, 80)
     assert found["live"] + found["spoof"] == 240
     rates = ("eer", "eer_nearest", "auc", "bpcer10", "bpcer20", "bpcer100", "apcer", "apcer_max", "bpcer")
@@ -41,7 +41,7 @@ def test_every_figure_is_there_and_json_holds_them() -> None:
 
 
 def test_what_the_sample_is_too_small_for_is_none() -> None:
-    found = figures(judged(), seed=0)
+    found = held_out_rates(judged(), seed=0)
     assert found["tpr_at_fpr_1e-3"] is None
     assert "tpr_at_fpr_1e-3" not in found["intervals"]
     many = make_folds(4400)
@@ -54,22 +54,22 @@ def test_what_the_sample_is_too_small_for_is_none() -> None:
 
 
 def test_unknown_attacks_are_one_type_and_some_unknown_ones_are_named_so() -> None:
-    unknown = figures(judged(attack=""), seed=0)
+    unknown = held_out_rates(judged(attack=""), seed=0)
     assert unknown["attacks"] == {}
     assert unknown["apcer_max"] == unknown["apcer"]
     table = judged()
     table["attack"] = table["attack"].where(table["attack"] != "replay", "")
-    assert set(figures(table, seed=0)["attacks"]) == {"print", "unnamed"}
+    assert set(held_out_rates(table, seed=0)["attacks"]) == {"print", "unnamed"}
 
 
 def test_what_the_labels_say_of_live_videos_attacks_does_not_count() -> None:
     table = judged()
     named = table.assign(attack=table["attack"].where(table["liveness_score"] == 0, "mask"))
-    assert figures(named, seed=0) == figures(table, seed=0)
+    assert held_out_rates(named, seed=0) == held_out_rates(table, seed=0)
 
 
 def test_without_a_threshold_there_are_no_rates_at_it() -> None:
-    found = figures(judged(threshold=np.nan), seed=0)
+    found = held_out_rates(judged(threshold=np.nan), seed=0)
     assert not {"apcer", "bpcer", "acer", "hter"} & set(found)
     assert found["attacks"] == {}
     assert "eer" in found
@@ -81,10 +81,10 @@ def test_the_threshold_is_applied_as_given() -> None:
 
 
 def test_one_group_has_no_intervals() -> None:
-    assert figures(judged(group="one"), seed=0)["intervals"] == {}
+    assert held_out_rates(judged(group="one"), seed=0)["intervals"] == {}
 
 
 def test_one_class_is_refused() -> None:
     table = judged()
     with pytest.raises(InputError, match="not both 0"):
-        figures(table[table["liveness_score"] == 1], seed=0)
+        held_out_rates(table[table["liveness_score"] == 1], seed=0)

@@ -7,7 +7,7 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
-from liveness.evaluation.rates import figures
+from liveness.evaluation.rates import held_out_rates
 from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
 from liveness.runtime.errors import InputError
 
@@ -22,7 +22,7 @@ def run(skill: float, folds: pd.DataFrame = FOLDS, seed: int = 1) -> pd.DataFram
 def test_each_run_has_the_figures_that_it_reports() -> None:
     rates = compare(run(1.0), run(3.0), seed=0)
     for column, skill in (("first", 1.0), ("second", 3.0)):
-        alone = figures(run(skill).assign(attack=""), seed=0)
+        alone = held_out_rates(run(skill).assign(attack=""), seed=0)
         for name in rates.index:
             assert rates.loc[name, column] == pytest.approx(alone[name])
             interval = rates.loc[name, [f"{column}_low", f"{column}_high"]].tolist()

@@ -6,7 +6,7 @@ import pandas as pd
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
-from liveness.evaluation.rates import figures
+from liveness.evaluation.rates import held_out_rates
 from liveness.evaluation.run_comparison import compare
 from liveness.report.markdown import NAMES, comparison, summary, table
 
@@ -21,7 +21,7 @@ def judged(skill: float = 2.0) -> pd.DataFrame:
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
-    found = figures(judged(), seed=0)
+    found = held_out_rates(judged(), seed=0)
     blend = found | {"method": "mean", "calibration": None, "scored": 240, "complete": 240} | changes
     threshold = {"criterion": "eer", "value": 0.5}
     return {"models": {"m": found}, "blend": blend, "threshold": threshold, "supplied_weights": []}
@@ -57,7 +57,7 @@ def test_notes_say_how_the_figures_were_made() -> None:
 
 def test_single_frames_have_a_table_of_their_own() -> None:
     found = metrics()
-    found["models"]["m"]["frame_level"] = figures(judged(1.0), seed=0)
+    found["models"]["m"]["frame_level"] = held_out_rates(judged(1.0), seed=0)
     assert "## Single frames" in summary(found)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.aggregation import model_scores
-from liveness.evaluation.rates import figures
+from liveness.evaluation.rates import held_out_rates
 from liveness.metrics import error_rates
 from liveness.metrics.confidence_bands import bpcer_band, share_band
 from liveness.report import plots
@@ -36,7 +36,7 @@ PERFECT = {"score": lambda videos: videos["liveness_score"] * 0.9 + 0.05}
 )
 def test_held_out_scores_draw(changes: dict[str, Any], tmp_path: Path) -> None:
     videos, models = sample(**changes)
-    measured = figures(videos, seed=0)
+    measured = held_out_rates(videos, seed=0)
     drawn = [
         plots.detection_error_tradeoff(videos, models, measured, seed=0),
         plots.receiver_operating_characteristic(videos, models, measured, seed=0),
@@ -58,7 +58,7 @@ def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
 
 def test_a_band_is_that_of_the_rate_at_each_level() -> None:
     videos, _ = sample()
-    measured = figures(videos, seed=3)
+    measured = held_out_rates(videos, seed=3)
     arguments = videos["liveness_score"].to_numpy(), videos["score"].to_numpy(), videos["group"]
     band = bpcer_band(*arguments, np.array([0.1, 0.05]), seed=3)
     assert band[0] == pytest.approx(measured["intervals"]["bpcer10"])

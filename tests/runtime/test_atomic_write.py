@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 
 
 def test_the_folder_is_made_and_only_the_output_is_in_it(tmp_path: Path) -> None:
     output = tmp_path / "new/folder/scores.parquet"
-    with whole(output) as temporary:
+    with atomic_write(output) as temporary:
         assert temporary.parent == output.parent
         assert temporary.suffix == ".parquet"
         temporary.write_text("new", encoding="utf-8")
@@ -23,7 +23,7 @@ def test_the_folder_is_made_and_only_the_output_is_in_it(tmp_path: Path) -> None
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
     output = tmp_path / "submission.csv"
     output.write_text("old", encoding="utf-8")
-    with pytest.raises(error), whole(output) as temporary:
+    with pytest.raises(error), atomic_write(output) as temporary:
         temporary.write_text("half", encoding="utf-8")
         raise error
     assert output.read_text(encoding="utf-8") == "old"
@@ -31,18 +31,18 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: ty
 
 
 def test_an_error_before_the_first_byte_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="early"), whole(tmp_path / "never.csv"):
+    with pytest.raises(ValueError, match="early"), atomic_write(tmp_path / "never.csv"):
         raise ValueError("early")
     assert not list(tmp_path.iterdir())
 
 
 def test_an_output_that_was_not_written_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), whole(tmp_path / "forgotten.csv"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "forgotten.csv"):
         pass
 
 
 def test_colleagues_may_read_what_a_private_writer_made(tmp_path: Path) -> None:
-    with whole(tmp_path / "weights.bin") as path:
+    with atomic_write(tmp_path / "weights.bin") as path:
         path.touch(mode=0o600)
     mask = os.umask(0)
     os.umask(mask)

@@ -12,11 +12,11 @@ import pytest
 
 from clips import numbered, write_clip
 from liveness.engines.interface import Engine, Frames, Inputs
-from liveness.engines.runner import SerialEnsemble
+from liveness.engines.runner import SerialEngines
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Video
-from liveness.scoring.pipeline import SCORES, Member, Pipeline
+from liveness.scoring.pipeline import SCORE_SCHEMA, Member, Pipeline
 from liveness.scoring.timing import Finished
 from liveness.video.preprocessing import View, model_input, part, views
 from liveness.video.sampling import Sampling, read_video
@@ -43,7 +43,7 @@ def brightness(frames: np.ndarray) -> np.ndarray:
     return (frames[:, :, : frames.shape[2] // 2].mean(axis=(1, 2, 3)) / 255).astype(np.float32)
 
 
-class FromFrames(SerialEnsemble):
+class FromFrames(SerialEngines):
     """Takes canonical frames, as a GPU's ensemble does."""
 
     takes_frames = True
@@ -82,7 +82,7 @@ def run(
     folds: Mapping[str, int | None],
     batch_size: int,
     looks: Sequence[View] = (View(),),
-    kind: type[SerialEnsemble] = SerialEnsemble,
+    kind: type[SerialEngines] = SerialEngines,
     duration: float | None = 1.0,
 ) -> tuple[pd.DataFrame, dict[str, Finished]]:
     videos = [Video(folder / fname, fname, duration, fold) for fname, fold in folds.items()]
@@ -137,7 +137,7 @@ def test_frames_may_be_cut_by_the_ensemble_itself(folder: Path, workers: Workers
     looks = views(["whole", "bottom_right+hflip"], 0.7)
     one, other = (
         run(folder, workers, {("a", 0): Brightness(32), ("b", 0): Brightness(48)}, SEVEN, 5, looks, kind)[0]
-        for kind in (SerialEnsemble, FromFrames)
+        for kind in (SerialEngines, FromFrames)
     )
     pd.testing.assert_frame_equal(one, other)
 
@@ -175,9 +175,9 @@ def darker(frame: np.ndarray) -> np.ndarray:
     return (frame[::4, ::4] // 2).astype(np.uint8)
 
 
-@pytest.mark.parametrize("kind", [SerialEnsemble, FromFrames])
+@pytest.mark.parametrize("kind", [SerialEngines, FromFrames])
 def test_degraded_frames_are_what_engines_see(
-    folder: Path, workers: Workers, kind: type[SerialEnsemble]
+    folder: Path, workers: Workers, kind: type[SerialEngines]
 ) -> None:
     with kind([Brightness(32)], [View()]) as ensemble:
         pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, 4, darker)
@@ -189,7 +189,7 @@ def test_degraded_frames_are_what_engines_see(
 def test_frames_without_a_face_are_scored_whole_and_counted(
     folder: Path, workers: Workers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with SerialEnsemble([Brightness(32)], [View()]) as ensemble, caplog.at_level(logging.INFO):
+    with SerialEngines([Brightness(32)], [View()]) as ensemble, caplog.at_level(logging.INFO):
         sampling = replace(SAMPLING, crop="face")
         pipeline = Pipeline([Member("m", 0)], ensemble, [View()], sampling, workers, 4)
         videos = [Video(folder / name, name, 1.0) for name in ("1.mp4", "broken.mp4", "2.mp4")]
@@ -200,7 +200,7 @@ def test_frames_without_a_face_are_scored_whole_and_counted(
 
 
 def test_the_time_of_a_batch_is_shared_by_its_frames(folder: Path, workers: Workers) -> None:
-    with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
+    with SerialEngines([Brightness(32)], [View()]) as ensemble:
         pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=4)
         videos = [Video(folder / fname, fname, 1.0) for fname in SEVEN]
         finished = [video for part in pipeline.score(videos) for video in part.finished]
@@ -222,7 +222,7 @@ def test_scores_that_are_no_numbers(folder: Path, workers: Workers) -> None:
 
 
 def test_tables_have_the_declared_columns(folder: Path, workers: Workers) -> None:
-    with SerialEnsemble([Brightness(32)], [View()]) as ensemble:
+    with SerialEngines([Brightness(32)], [View()]) as ensemble:
         pipeline = Pipeline([Member("m", 0)], ensemble, [View()], SAMPLING, workers, batch_size=8)
         for part in pipeline.score([Video(folder / "0.mp4", "0.mp4", 1.0)]):
-            assert part.scores.schema == SCORES
+            assert part.scores.schema == SCORE_SCHEMA

@@ -7,11 +7,11 @@ import pytest
 
 from liveness.scoring.timing import Finished, read_videos, stage_table, times, video_table
 
-VIDEOS = [Finished("NA", 0.5, 0.1, 0.04), Finished("007.mp4", 0.2, problem="its end is missing")]
+VIDEO_COLUMNS = [Finished("NA", 0.5, 0.1, 0.04), Finished("007.mp4", 0.2, problem="its end is missing")]
 
 
 def test_videos_survive_the_file(tmp_path: Path) -> None:
-    for number, video in enumerate(VIDEOS):
+    for number, video in enumerate(VIDEO_COLUMNS):
         video_table([video]).to_csv(tmp_path / f"{number}.csv", index=False)
     video_table([]).to_csv(tmp_path / "2.csv", index=False)
     videos = read_videos([str(tmp_path / f"{number}.csv") for number in range(3)])
@@ -20,7 +20,7 @@ def test_videos_survive_the_file(tmp_path: Path) -> None:
 
 
 def test_the_time_of_a_row_is_the_sum_of_what_its_video_took() -> None:
-    table = times(["missing.mp4", "NA", "007.mp4"], video_table(VIDEOS).set_index("fname"))
+    table = times(["missing.mp4", "NA", "007.mp4"], video_table(VIDEO_COLUMNS).set_index("fname"))
     assert table.to_dict("list") == {"fname": ["missing.mp4", "NA", "007.mp4"], "time": [0, 640, 200]}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from clips import numbered, write_clip
 from liveness.video.frame_store import FrameStore, extract
-from liveness.video.frame_subset import excerpt, varied
+from liveness.video.frame_subset import frame_subset, varied_frames
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
 
@@ -24,7 +24,7 @@ def test_frames_of_some_videos_are_those_that_are_stored_of_all(tmp_path: Path) 
     stored = FrameStore([tmp_path / "all.arrow"])
 
     asked = ["3.mp4", "broken.mp4", "1.mp4"]
-    with excerpt(asked, manifests, tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=2) as few:
+    with frame_subset(asked, manifests, tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=2) as few:
         assert set(few.fnames) == {"1.mp4", "3.mp4"}
         assert set(few.unreadable) == {"broken.mp4"}
         for fname in few.fnames:
@@ -37,7 +37,9 @@ def test_frames_of_some_videos_are_those_that_are_stored_of_all(tmp_path: Path) 
 def test_of_no_videos_there_are_no_frames(tmp_path: Path) -> None:
     write_clip(tmp_path / "0.mp4", numbered(8))
     build_manifest(tmp_path, [tmp_path / "0.csv"], tmp_path / "cache.sqlite", workers=1)
-    with excerpt([], [tmp_path / "0.csv"], tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=1) as none:
+    with frame_subset(
+        [], [tmp_path / "0.csv"], tmp_path, asdict(SAMPLING) | {"quality": 80}, workers=1
+    ) as none:
         assert len(none) == 0
 
 
@@ -56,6 +58,6 @@ def test_varied_frames_are_of_as_many_videos_as_possible(tmp_path: Path) -> None
         (6, [name for name in order for _ in range(2)]),
         (99, [name for name in order for _ in range(SAMPLING.count)]),
     ):
-        with varied(count, manifests, tmp_path, frames, workers=1) as store:
+        with varied_frames(count, manifests, tmp_path, frames, workers=1) as store:
             assert store.fnames == expected
             assert not store.unreadable

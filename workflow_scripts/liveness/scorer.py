@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from liveness.engines.runner import open_ensemble
+from liveness.engines.runner import open_engines
 from liveness.ensemble.aggregation import video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
@@ -46,7 +46,7 @@ class Scorer:
         """Open the engines that the card of a run (`results/scorer.json`) names.
 
         Args:
-            card: the file that rule `publish` wrote.
+            card: the file that rule `write_scorer_config` wrote.
             batch_size: frames per call of an engine; changes speed and memory, no score.
             threads: decoders, and CPU threads of the engines; None means all cores of this process.
 
@@ -67,7 +67,7 @@ class Scorer:
         )
         with ExitStack() as stack:
             ensemble = stack.enter_context(
-                open_ensemble(
+                open_engines(
                     [_inside(card, engine["metadata"]) for engine in described["engines"]],
                     look,
                     batch_size=batch_size,
@@ -141,12 +141,14 @@ def _read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `snakemake publish` writes it.") from None
+        raise InputError(f"{path}: no such file; rule `write_scorer_config` writes it.") from None
     except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error}); `snakemake publish` writes it anew.") from None
+        raise InputError(
+            f"{path}: not valid JSON ({error}); rule `write_scorer_config` writes it anew."
+        ) from None
     if not isinstance(card, dict) or set(card) != KEYS:
         raise InputError(
-            f"{path}: expected exactly the keys {sorted(KEYS)}; `snakemake publish` writes it anew."
+            f"{path}: expected exactly the keys {sorted(KEYS)}; rule `write_scorer_config` writes it anew."
         )
     return card
 

@@ -26,7 +26,7 @@ PATTERN = (0.2, 0.7)
 SECONDS = 10
 # seed, epoch, fname, row: what one look at one frame is drawn from
 Key = tuple[int, int, str, int]
-View = Callable[[np.ndarray, int, Key], tuple[torch.Tensor, int]]
+MakeView = Callable[[np.ndarray, int, Key], tuple[torch.Tensor, int]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _posterize(image: Image.Image, bits: int, **_: object) -> Image.Image:
 auto_augment.NAME_TO_OP |= dict.fromkeys((n for n in auto_augment.NAME_TO_OP if "Posterize" in n), _posterize)
 
 
-def training_view(augmentation: Augmentation, image_size: int) -> View:
+def training_view(augmentation: Augmentation, image_size: int) -> MakeView:
     """Return a function of a frame (uint8 [h, w, 3]), its label (1 live, 0 spoof) and its key.
 
     It gives uint8 [image_size, image_size, 3] and the label of what is seen there, the same for the same key

@@ -30,7 +30,7 @@ from liveness.demo.portrait import (
     paint_head,
     paint_room,
 )
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 
 COLUMNS = ("fname", "liveness_score", "group", "attack")
@@ -291,7 +291,7 @@ def film(clip: Clip) -> tuple[Look, Iterator[Image]]:
 
 def encode(path: Path, frames: Iterator[Image], look: Look) -> None:
     """Write `frames` to `path` as H.264 in mp4, whole or not at all."""
-    with whole(path) as temporary, av.open(str(temporary), "w") as container:
+    with atomic_write(path) as temporary, av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=look.rate)
         stream.width, stream.height = look.size
         stream.pix_fmt = "yuv420p"
@@ -349,7 +349,7 @@ def make_split(
         jobs = [pool.submit(_shoot, videos, clip) for clip in clips]
         for job in tqdm(as_completed(jobs), total=len(jobs), desc=f"filming {labels.stem}", unit="clip"):
             job.result()
-    with whole(labels) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(labels) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows((clip.fname, 0 if clip.attack else 1, clip.group, clip.attack) for clip in clips)

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.engines.cuda import Graph, active_context, driver
-from liveness.engines.interface import IN_FLIGHT, Ensemble, Frames, Inputs
+from liveness.engines.interface import IN_FLIGHT, EngineGroup, Frames, Inputs
 from liveness.engines.resize_kernel import BLOCK, SOURCE, crop_table
 from liveness.engines.tensorrt_engine import TensorRtEngine
 from liveness.video.preprocessing import View
 
 
-class CudaEnsemble(Ensemble):
-    """See Ensemble; takes canonical frames.
+class CudaEngines(EngineGroup):
+    """See EngineGroup; takes canonical frames.
 
     Attributes:
         scratch_bytes: memory that the engines compute in; they run one after the other and share it.

@@ -83,7 +83,7 @@ class Engine(ABC):
         self.close()
 
 
-class Ensemble(ABC):
+class EngineGroup(ABC):
     """Engines that score the same batches; use it as a context manager. One thread at a time may submit.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from liveness.engines.catalog import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
 from liveness.engines.parity import Limits, Parity
-from liveness.runtime.atomic_write import sha256, whole
+from liveness.runtime.atomic_write import atomic_write, sha256
 from liveness.runtime.errors import InputError
 
 PENDING = "pending"
@@ -79,7 +79,7 @@ def write_metadata(path: str | Path, metadata: EngineMetadata) -> None:
     record = dataclasses.asdict(metadata)
     if metadata.parity is None:
         record["parity"] = PENDING
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 

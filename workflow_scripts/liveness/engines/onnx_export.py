@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from liveness.engines.interface import INPUT_NAME, OUTPUT_NAME
 from liveness.engines.pixel_classifier import PixelClassifier
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 
 # The first opset with Gelu as one node, as LayerNormalization is since 17: taken apart, such functions lose
@@ -88,7 +88,7 @@ def export_onnx(
         )
     classifier = PixelClassifier(_with_plain_pooling(network), mean, std, half=half).eval()
     example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
-    with _silence(), torch.no_grad(), whole(path) as temporary:
+    with _silence(), torch.no_grad(), atomic_write(path) as temporary:
         program = torch.onnx.export(
             classifier,
             (example,),

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.video.preprocessing import model_input
 
@@ -65,7 +65,7 @@ def draw_frames(
 
 def write_sample(path: str | Path, sample: ReferenceSample) -> None:
     """Write the sample as a compressed .npz."""
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez_compressed(temporary, **vars(sample))
 
 

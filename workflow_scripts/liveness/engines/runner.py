@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.engines.cuda_runner import CudaEnsemble
-from liveness.engines.interface import IN_FLIGHT, Engine, Ensemble, Frames, Inputs
+from liveness.engines.cuda_runner import CudaEngines
+from liveness.engines.interface import IN_FLIGHT, Engine, EngineGroup, Frames, Inputs
 from liveness.engines.load import load_engine
 from liveness.engines.tensorrt_engine import TensorRtEngine
 from liveness.video.preprocessing import View
 
 
-def open_ensemble(
+def open_engines(
     metadata: Sequence[Path], views: Sequence[View], *, batch_size: int, threads: int | None
-) -> Ensemble:
+) -> EngineGroup:
     """Open the engines that these metadata files describe, each through `load_engine` and its gate.
 
     Args:
@@ -33,16 +33,16 @@ def open_ensemble(
     """
     with ExitStack() as stack:
         engines = [stack.enter_context(load_engine(path, threads=threads)) for path in metadata]
-        ensemble: Ensemble
+        ensemble: EngineGroup
         if all(isinstance(engine, TensorRtEngine) for engine in engines):
-            ensemble = CudaEnsemble(engines, views, batch_size=batch_size)  # type: ignore[arg-type]
+            ensemble = CudaEngines(engines, views, batch_size=batch_size)  # type: ignore[arg-type]
         else:
-            ensemble = SerialEnsemble(engines, views)
+            ensemble = SerialEngines(engines, views)
         stack.pop_all()  # from here on the ensemble closes them
         return ensemble
 
 
-class SerialEnsemble(Ensemble):
+class SerialEngines(EngineGroup):
     """Runs one engine after the other in one thread: on a CPU each of them takes all cores that it may."""
 
     takes_frames = False

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from liveness.engines.cuda import active_context, driver, gpu_name
 from liveness.engines.interface import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, BuildOptions, Engine
 from liveness.engines.metadata import engine_file
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class TensorRtBackend:
             )
         if measured is not None:
             _keep(self._cache_file("times"), bytes(measured.serialize()))
-        with whole(engine_file(stem, ".plan")) as temporary:
+        with atomic_write(engine_file(stem, ".plan")) as temporary:
             temporary.write_bytes(plan)
 
     def _apply_options(self, config: Any) -> None:

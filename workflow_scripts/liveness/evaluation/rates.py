@@ -68,7 +68,7 @@ def _at_threshold(videos: pd.DataFrame, counts: np.ndarray | None) -> Values:
     }
 
 
-def figures(videos: pd.DataFrame, seed: int) -> Values:
+def held_out_rates(videos: pd.DataFrame, seed: int) -> Values:
     """`measure`, numbers of videos, and 95 % intervals by a bootstrap over `videos["group"]`, for JSON.
 
     The intervals say how far the rates would move with other people before the same engines; not with other

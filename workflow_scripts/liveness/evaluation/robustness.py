@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from liveness.evaluation.rates import figures
+from liveness.evaluation.rates import held_out_rates
 from liveness.evaluation.run_comparison import compare
 
 # thresholds are those of the plain figures, so that the last three say what they would let pass
@@ -46,7 +46,7 @@ def _parts(plain: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 
 def _row(kind: str, name: str, videos: pd.DataFrame, seed: int) -> dict[str, object]:
-    found = figures(videos, seed)
+    found = held_out_rates(videos, seed)
     row: dict[str, object] = {"kind": kind, "name": name}
     row |= {column: found[column] for column in ("live", "spoof", "groups")}
     for rate in RATES:

@@ -11,7 +11,7 @@ from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.rates import measure
 from liveness.metrics.bootstrap import bootstrap, interval
 from liveness.runtime.errors import InputError
-from liveness.scoring.shard_files import SCORES
+from liveness.scoring.shard_files import SCORES_FILE
 
 # what no attack type is needed for
 NOT_COMPARED = ("apcer_max", "acer")
@@ -78,7 +78,7 @@ def videos_per_second(results: str | Path) -> float | None:
     results = Path(results)
     seconds, videos = 0.0, 0
     for benchmark in sorted(results.glob("benchmarks/predict/test/*.tsv")):
-        scores = results / "scores/test" / benchmark.stem / SCORES
+        scores = results / "scores/test" / benchmark.stem / SCORES_FILE
         if scores.is_file():
             seconds += float(pd.read_csv(benchmark, sep="\t")["s"].mean())
             videos += pd.read_parquet(scores, columns=["fname"])["fname"].nunique()

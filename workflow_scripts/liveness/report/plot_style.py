@@ -14,7 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 
 # Okabe and Ito 2008, Color universal design: colour-blind people tell them apart. In grey some look alike,
 # hence dashes, markers and hatching.
@@ -94,5 +94,5 @@ def fill_style(number: int) -> dict[str, Any]:
 
 def write_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure, whole or not at all, in the format that the suffix names; .svg brings its letters."""
-    with matplotlib.rc_context(STYLE), whole(path) as temporary:
+    with matplotlib.rc_context(STYLE), atomic_write(path) as temporary:
         figure.savefig(temporary, metadata={"Date": None} if temporary.suffix == ".svg" else None)

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 import pyarrow as pa
 
-from liveness.engines.interface import Ensemble
+from liveness.engines.interface import EngineGroup
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Cut, Decoded, Video, decode
@@ -21,7 +21,7 @@ from liveness.video.sampling import Sampling
 
 log = logging.getLogger(__name__)
 
-SCORES = pa.schema(
+SCORE_SCHEMA = pa.schema(
     [
         ("fname", pa.string()),
         ("index", pa.int32()),
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of frames (a table of SCORES) and the videos that are done with since the last ones."""
+    """Scores of frames (a table of SCORE_SCHEMA) and the videos that are done with since the last ones."""
 
     scores: pa.Table
     finished: list[Finished]
@@ -74,7 +74,7 @@ class Pipeline:
     def __init__(
         self,
         members: Sequence[Member],
-        ensemble: Ensemble,
+        ensemble: EngineGroup,
         views: Sequence[View],
         sampling: Sampling,
         workers: Workers,
@@ -109,7 +109,7 @@ class Pipeline:
             self.seconds["preprocess"] += decoded.preprocess
             record = Finished(video.fname, decoded.decode, decoded.preprocess, problem=decoded.problem)
             if decoded.problem:
-                yield Scored(SCORES.empty_table(), [record])
+                yield Scored(SCORE_SCHEMA.empty_table(), [record])
                 continue
             faceless.append((decoded.faceless, len(decoded.times)))
             self._open[video.fname] = record, len(decoded.times)
@@ -173,7 +173,7 @@ class Pipeline:
     def _table(self, batch: _Batch, scores: np.ndarray) -> pa.Table:
         columns = [
             pa.array(column, kind.type)
-            for column, kind in zip(zip(*batch.rows, strict=True), SCORES, strict=False)
+            for column, kind in zip(zip(*batch.rows, strict=True), SCORE_SCHEMA, strict=False)
         ]
         tables = []
         for engine, probability in zip(self._engines(batch.fold), scores, strict=True):
@@ -187,7 +187,7 @@ class Pipeline:
                 pa.repeat(pa.scalar(value, kind), len(batch.rows))
                 for value, kind in ((member.model, pa.string()), (member.fold, pa.int32()))
             ]
-            tables.append(pa.table([*columns, *constants, pa.array(probability)], schema=SCORES))
+            tables.append(pa.table([*columns, *constants, pa.array(probability)], schema=SCORE_SCHEMA))
         return pa.concat_tables(tables)
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from liveness.engines.runner import open_ensemble
+from liveness.engines.runner import open_engines
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Video
-from liveness.scoring.pipeline import SCORES, Member, Pipeline
+from liveness.scoring.pipeline import SCORE_SCHEMA, Member, Pipeline
 from liveness.scoring.timing import Finished, stage_table
 from liveness.video.preprocessing import Degrade, View
 from liveness.video.sampling import Sampling
@@ -43,7 +43,7 @@ def score_shard(
     threads: int,
     degrade: Degrade | None = None,
 ) -> tuple[list[Finished], pd.DataFrame]:
-    """Write the scores of all frames (a parquet file of `pipeline.SCORES`) to `output`.
+    """Write the scores of all frames (a parquet file of `pipeline.SCORE_SCHEMA`) to `output`.
 
     `engines` are metadata files, one per member. `degrade` changes the decoded frames first. Returns what
     became of each video, and the table of stages (see `throughput.stage_table`).
@@ -51,9 +51,9 @@ def score_shard(
     finished: list[Finished] = []
     with ExitStack() as stack:
         workers = stack.enter_context(Workers(threads))
-        ensemble = stack.enter_context(open_ensemble(engines, views, batch_size=batch_size, threads=threads))
+        ensemble = stack.enter_context(open_engines(engines, views, batch_size=batch_size, threads=threads))
         pipeline = Pipeline(members, ensemble, views, sampling, workers, batch_size, degrade)
-        writer = stack.enter_context(pq.ParquetWriter(output, SCORES))
+        writer = stack.enter_context(pq.ParquetWriter(output, SCORE_SCHEMA))
         scorable = pipeline.scorable(videos)
         progress = stack.enter_context(tqdm(total=len(scorable), desc="scoring", unit="video"))
         start = perf_counter()

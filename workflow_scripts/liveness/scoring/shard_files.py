@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-# scores of frames (`pipeline.SCORES`), what became of each video, what each stage took
-SCORES = "scores.parquet"
-VIDEOS = "videos.csv"
-STAGES = "stages.csv"
+# scores of frames (`pipeline.SCORE_SCHEMA`), what became of each video, what each stage took
+SCORES_FILE = "scores.parquet"
+VIDEOS_FILE = "videos.csv"
+STAGES_FILE = "stages.csv"
 
 
 def of_each(shards: Iterable[str | Path], name: str) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 STAGES = ("decode", "preprocess", "compute")
-VIDEOS = ("fname", *(f"{stage}_ms" for stage in STAGES), "problem")
+VIDEO_COLUMNS = ("fname", *(f"{stage}_ms" for stage in STAGES), "problem")
 
 
 @dataclass
@@ -29,12 +29,12 @@ class Finished:
 
 
 def video_table(finished: Iterable[Finished]) -> pd.DataFrame:
-    """One row per video, by name: VIDEOS, times in milliseconds."""
+    """One row per video, by name: VIDEO_COLUMNS, times in milliseconds."""
     rows = [
         (video.fname, *(round(1000 * getattr(video, stage), 3) for stage in STAGES), video.problem)
         for video in finished
     ]
-    return pd.DataFrame(sorted(rows), columns=list(VIDEOS))
+    return pd.DataFrame(sorted(rows), columns=list(VIDEO_COLUMNS))
 
 
 def read_videos(paths: Iterable[str | Path]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch.utils.data import Dataset
 
-from liveness.augmentation.training_views import View
+from liveness.augmentation.training_views import MakeView
 from liveness.video.frame_store import FrameStore
 from liveness.video.preprocessing import model_input
 
@@ -17,7 +17,7 @@ class TrainingFrames(Dataset[tuple[torch.Tensor, int, str]]):
     drawn from the text, which unlike numbers is not moved to a GPU.
     """
 
-    def __init__(self, store: FrameStore, labels: Mapping[str, int], view: View, seed: int) -> None:
+    def __init__(self, store: FrameStore, labels: Mapping[str, int], view: MakeView, seed: int) -> None:
         self.store = store
         self.rows = [row for row, fname in enumerate(store.fnames) if fname in labels]
         self.labels = [labels[store.fnames[row]] for row in self.rows]

@@ -25,7 +25,7 @@ from liveness.augmentation.training_views import Augmentation
 from liveness.dataset.labels import read_folds
 from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases
-from liveness.runtime.atomic_write import sha256, whole
+from liveness.runtime.atomic_write import atomic_write, sha256
 from liveness.runtime.errors import InputError
 from liveness.training.data_loading import this_share
 from liveness.training.fine_tune import fine_tune
@@ -124,9 +124,9 @@ def fit(job: Job) -> None:
     if job.find_lr:
         rate, curve = find_learning_rate(task, state)
         if share.rank == 0:
-            with whole(state / CURVE) as path:
+            with atomic_write(state / CURVE) as path:
                 curve.to_csv(path, index=False)
-            with whole(state / FOUND) as path:
+            with atomic_write(state / FOUND) as path:
                 path.write_text(json.dumps({"lr": rate}), encoding="utf-8")
         return
     checkpoint, history = fine_tune(
@@ -138,9 +138,9 @@ def fit(job: Job) -> None:
         else [],
     )
     if share.rank == 0:
-        with whole(state / HISTORY) as path:
+        with atomic_write(state / HISTORY) as path:
             history.to_csv(path, index=False)
-        with whole(state / WEIGHTS) as path:
+        with atomic_write(state / WEIGHTS) as path:
             save_checkpoint(checkpoint, path)
 
 
@@ -153,7 +153,7 @@ def fit_together(job: Job, processes: int) -> None:
     if job.result.is_file():
         return
     file = state / "job.json"
-    with whole(file) as path:
+    with atomic_write(file) as path:
         path.write_text(json.dumps(asdict(job)), encoding="utf-8")
     if processes == 1:
         fit(job)

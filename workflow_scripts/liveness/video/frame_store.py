@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.video.decoder import VideoError
 from liveness.video.face_crop import faceless_summary
@@ -52,7 +52,7 @@ def extract(
     videos = list(zip(readable["fname"], readable["duration"], strict=True))
     encode = partial(_encode_video, str(folder), sampling, quality)
     results = bounded_map(encode, videos, workers, in_flight=8 * workers)
-    with whole(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
+    with atomic_write(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
         faceless: list[tuple[int, int]] = []
         for (fname, _), result in tqdm(results, total=len(videos), desc="extracting", unit="video"):

@@ -14,7 +14,7 @@ from liveness.video.sampling import Sampling
 
 
 @contextmanager
-def excerpt(
+def frame_subset(
     fnames: Iterable[str],
     manifests: Sequence[Path],
     folder: str | Path,
@@ -37,17 +37,17 @@ def excerpt(
 
 
 @contextmanager
-def varied(
+def varied_frames(
     count: int, manifests: Sequence[Path], folder: str | Path, frames: Mapping[str, Any], workers: int
 ) -> Iterator[FrameStore]:
     """A store of `count` frames or a few more, of as many videos as possible; fewer where there are no more.
 
-    The videos are spread evenly over the manifests; the other arguments are those of `excerpt`.
+    The videos are spread evenly over the manifests; the other arguments are those of `frame_subset`.
     """
     manifest = read_manifest(manifests)
     readable = manifest.loc[manifest["readable"], "fname"]
     videos = min(count, len(readable))
     places = np.linspace(0, len(readable) - 1, videos).round().astype(int)
     of_each = {"first": -(-count // max(1, videos))}
-    with excerpt(readable.iloc[places], manifests, folder, {**frames, **of_each}, workers) as store:
+    with frame_subset(readable.iloc[places], manifests, folder, {**frames, **of_each}, workers) as store:
         yield store

@@ -16,7 +16,7 @@ import pandas as pd
 from natsort import natsort_keygen, ns
 from tqdm import tqdm
 
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.storage.file_listing import files_below, size_and_time
@@ -219,7 +219,7 @@ def _in_order(items: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:
 
 
 def _write(path: Path, rows: Iterable[tuple]) -> None:
-    with whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(DTYPES)
         # the database has no truth values

@@ -5,7 +5,7 @@ import logging
 from liveness.augmentation.fixed_degradation import degraded
 from liveness.dataset.labels import read_folds
 from liveness.engines.catalog import metadata_in
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scoring.pipeline import Member
@@ -20,7 +20,7 @@ params = snakemake.params
 sampling = Sampling(**params.frames, first=params.first, nvdec=snakemake.config["frames"]["nvdec"])
 sampling, degrade = degraded(snakemake.wildcards.degradation, sampling)
 folds = read_folds(snakemake.input.folds)["fold"]
-with whole(snakemake.output[0]) as path:
+with atomic_write(snakemake.output[0]) as path:
     finished, stages = score_shard(
         videos_of(read_manifest([snakemake.input.manifest]), params.videos, folds),
         path,

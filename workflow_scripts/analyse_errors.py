@@ -19,27 +19,29 @@ from liveness.evaluation.error_analysis import (
 from liveness.models.checkpoint import load_checkpoint
 from liveness.report.grad_cam import explained
 from liveness.report.html_pages import Card, contact_sheet, page, paragraph
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
-from liveness.scoring.shard_files import SCORES, of_each
-from liveness.video.frame_subset import excerpt
+from liveness.scoring.shard_files import SCORES_FILE, of_each
+from liveness.video.frame_subset import frame_subset
 
-VIDEOS = 24
+SHOWN = 24
 FRAMES = 4
 
 start_log(snakemake.log[0])
 params = snakemake.params
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 videos = judged(read_held_out(snakemake.input.held_out), folds)
-shards = of_each(snakemake.input.scores, SCORES)
+shards = of_each(snakemake.input.scores, SCORES_FILE)
 scores = pd.concat(map(pd.read_parquet, shards), ignore_index=True)
 check_held_out(scores.drop_duplicates(["fname", "model", "fold"]), folds)
-shown = {label: worst(videos, label, VIDEOS) for label in (0, 1)}
+shown = {label: worst(videos, label, SHOWN) for label in (0, 1)}
 labels = pd.concat(shown.values())["liveness_score"].to_dict()
 
 weights = dict(zip(map(tuple, params.members), snakemake.input.weights, strict=True))
-with excerpt(labels, snakemake.input.manifests, params.videos, params.frames, snakemake.threads) as store:
+with frame_subset(
+    labels, snakemake.input.manifests, params.videos, params.frames, snakemake.threads
+) as store:
     pictures = {fname: spread_frames(store, fname, FRAMES) for fname in labels}
     for name, model in params.models.items():
         telling = telling_frames(scores[scores["model"] == name], labels)
@@ -62,5 +64,5 @@ for label, name, title, verdict in (
         Card(fname, about(video), pictures[fname], verdict if video["verdict"] == verdict else "")
         for fname, video in shown[label].iterrows()
     ]
-    with whole(snakemake.output[name]) as path:
+    with atomic_write(snakemake.output[name]) as path:
         path.write_text(page(title, paragraph(note), contact_sheet(cards)), encoding="utf-8")

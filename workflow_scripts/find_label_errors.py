@@ -7,9 +7,9 @@ from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import about, judged, spread_frames
 from liveness.evaluation.label_errors import doubtful_labels
 from liveness.report.html_pages import Card, contact_sheet, page, paragraph
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
-from liveness.video.frame_subset import excerpt
+from liveness.video.frame_subset import frame_subset
 
 VIDEOS = 48
 FRAMES = 4
@@ -20,12 +20,12 @@ videos = judged(read_held_out(snakemake.input.held_out), folds)
 doubtful = doubtful_labels(videos)
 note = f"{len(doubtful)} of {len(videos)} labels are likely wrong; the likeliest first."
 logging.info(note)
-with whole(snakemake.output.table) as path:
+with atomic_write(snakemake.output.table) as path:
     doubtful.to_csv(path)
 
 shown = doubtful.head(VIDEOS)
 params = snakemake.params
-with excerpt(
+with frame_subset(
     shown.index, snakemake.input.manifests, params.videos, params.frames, snakemake.threads
 ) as store:
     cards = [
@@ -37,6 +37,6 @@ with excerpt(
         )
         for fname, video in shown.iterrows()
     ]
-with whole(snakemake.output.sheet) as path:
+with atomic_write(snakemake.output.sheet) as path:
     text = page("Labels that are likely wrong", paragraph(note), contact_sheet(cards))
     path.write_text(text, encoding="utf-8")

@@ -4,9 +4,9 @@ from liveness.augmentation.training_views import Augmentation
 from liveness.dataset.labels import read_folds
 from liveness.report.augmentation_sheet import choose, middle_frames, sheet
 from liveness.report.html_pages import contact_sheet, page, paragraph
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
-from liveness.video.frame_subset import excerpt
+from liveness.video.frame_subset import frame_subset
 
 LIVE, SPOOF = 4, 3
 NOTE = (
@@ -18,7 +18,9 @@ start_log(snakemake.log[0])
 params = snakemake.params
 labels = read_folds(snakemake.input.folds)["liveness_score"].to_dict()
 chosen = choose(labels, {1: LIVE, 0: SPOOF})
-with excerpt(chosen, snakemake.input.manifests, params.videos, params.frames, snakemake.threads) as store:
+with frame_subset(
+    chosen, snakemake.input.manifests, params.videos, params.frames, snakemake.threads
+) as store:
     cards = sheet(middle_frames(store, chosen), Augmentation(**params.augmentation), params.seed)
-with whole(snakemake.output[0]) as path:
+with atomic_write(snakemake.output[0]) as path:
     path.write_text(page("Augmentation", paragraph(NOTE), contact_sheet(cards)), encoding="utf-8")

@@ -10,14 +10,14 @@ from liveness.evaluation.error_analysis import judged
 from liveness.report.data_summary import balance, formats, leakage_table
 from liveness.report.html_pages import page, paragraph, sortable_table
 from liveness.report.markdown import notes, rates
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
-from liveness.scoring.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES_FILE, of_each
 from liveness.video.manifest import read_manifest
 
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *snakemake.params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *snakemake.params.aggregate)
 check_held_out(scores, folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))
@@ -40,5 +40,5 @@ pages = {
     ),
 }
 for name, text in pages.items():
-    with whole(snakemake.output[name]) as path:
+    with atomic_write(snakemake.output[name]) as path:
         path.write_text(text, encoding="utf-8")

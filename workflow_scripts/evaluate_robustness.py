@@ -8,15 +8,15 @@ from liveness.ensemble.aggregation import check_held_out, read_video_scores
 from liveness.ensemble.blend import held_out
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.robustness import by_group, robustness
-from liveness.runtime.atomic_write import whole
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
-from liveness.scoring.shard_files import SCORES, of_each
+from liveness.scoring.shard_files import SCORES_FILE, of_each
 
 start_log(snakemake.log[0])
 params = snakemake.params
 recipe = BlendRecipe(**params.ensemble, criterion=params.threshold)
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
 check_held_out(scores, folds)
 about = folds[["liveness_score", "group", "attack"]]
 plain = held_out(scores, folds, recipe).join(about)
@@ -30,7 +30,7 @@ table = robustness(plain, degraded, params.seed)
 logging.info(
     "held-out EER:\n%s", table[["kind", "name", "eer", "eer_low", "eer_high"]].to_string(index=False)
 )
-with whole(snakemake.output.robustness) as path:
+with atomic_write(snakemake.output.robustness) as path:
     table.to_csv(path, index=False)
-with whole(snakemake.output.groups) as path:
+with atomic_write(snakemake.output.groups) as path:
     by_group(plain).to_csv(path, index=False)

@@ -1,0 +1,10 @@
+"""Write down what scoring needs, so that it can be done outside of the workflow."""
+
+import json
+
+from liveness.runtime.atomic_write import atomic_write
+from liveness.runtime.job_log import start_log
+
+start_log(snakemake.log[0])
+with atomic_write(snakemake.output[0]) as path:
+    path.write_text(json.dumps(snakemake.params.scorer, indent=2), encoding="utf-8")
