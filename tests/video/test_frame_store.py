@@ -1,22 +1,17 @@
-"""Frames on their way from videos to memory-mapped files, and the live path that must give the same ones."""
+"""Frames stored in memory-mapped files, equal to those that are decoded live."""
 
 import logging
 import multiprocessing
 import pickle
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clips import number, numbered, write_clip
 from liveness.video.frame_store import FrameStore, extract
-from liveness.video.jpeg import decode_jpeg, encode_jpeg
 from liveness.video.manifest import build_manifest, read_manifest
-from liveness.video.preprocessing import sample_times
 from liveness.video.sampling import Sampling, read_video
 
 COUNT, WINDOW = 3, (0.2, 1.0)
@@ -51,22 +46,6 @@ def extract_all(
 @pytest.fixture(scope="module")
 def shards(folder: Path, manifests: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return extract_all(manifests, folder, tmp_path_factory.mktemp("frames"))
-
-
-def test_the_live_path_gives_the_sampled_frames_upright(folder: Path) -> None:
-    images, times, _ = read_video(folder / "5.mp4", 2.5, SAMPLING)
-    expected = [int(time * 10 + 1e-6) for time in sample_times(2.5, COUNT, WINDOW)]
-    assert [number(image) for image in images] == expected
-    np.testing.assert_allclose(times, np.array(expected) / 10, atol=1e-3)
-    assert {image.shape for image in images} == {(48, 64, 3)}
-
-
-def test_the_live_path_can_stop_early(folder: Path) -> None:
-    every, times, _ = read_video(folder / "5.mp4", 2.5, SAMPLING)
-    first, first_times, _ = read_video(folder / "5.mp4", 2.5, replace(SAMPLING, first=2))
-    assert len(first) == 2
-    assert all((one == other).all() for one, other in zip(first, every, strict=False))
-    assert (first_times == times[:2]).all()
 
 
 def test_every_readable_video_has_its_frames_in_the_manifests_order(
@@ -129,34 +108,6 @@ def test_a_store_goes_to_other_processes(shards: list[Path], method: str) -> Non
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert pool.apply(sums, (store,)) == sums(store)
     assert len(pickle.dumps(store)) < 1000
-
-
-@given(height=st.integers(1, 40), width=st.integers(1, 40), colour=st.tuples(*[st.integers(0, 255)] * 3))
-def test_jpeg_keeps_sizes_and_the_order_of_the_colours(
-    height: int, width: int, colour: tuple[int, int, int]
-) -> None:
-    image = np.full((height, width, 3), colour, np.uint8)
-    stored = decode_jpeg(encode_jpeg(image, 95))
-    assert stored.shape == image.shape
-    assert np.abs(stored.astype(int) - image).max() <= 4
-
-
-def test_from_quality_95_on_colours_keep_their_resolution() -> None:
-    """Red and blue columns, one pixel wide, mix where colours are stored at half resolution."""
-    image = np.zeros((32, 32, 3), np.uint8)
-    image[:, ::2, 0] = 255
-    image[:, 1::2, 2] = 255
-
-    def error(quality: int) -> float:
-        return float(np.abs(decode_jpeg(encode_jpeg(image, quality)).astype(int) - image).mean())
-
-    assert error(95) < 5
-    assert error(94) > 30
-
-
-def test_a_damaged_frame_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="remove it, so that it is extracted again"):
-        decode_jpeg(b"no jpeg")
 
 
 def test_a_manifest_from_code_needs_only_four_columns(folder: Path, tmp_path: Path) -> None:
