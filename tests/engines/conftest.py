@@ -1,9 +1,9 @@
-"""Each network is exported once per run."""
+"""Fixtures that export each network once per test run."""
 
 import pytest
 from exported import Exported, create, export
 
-# Fewer blocks of each kind than the real ones have: exporting costs seconds per block.
+# Networks have fewer blocks than the real ones, since exporting takes seconds per block.
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 @pytest.fixture(scope="session")
 def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """So steep that bfloat16 moves its probabilities beyond the limit, as it does to fine-tuned ones."""
+    """A network with large logits that, like fine-tuned ones, exceeds the parity limit in bf16."""
     network = create("tf_efficientnet_lite0")
     for i, stage in enumerate(network.blocks):
         network.blocks[i] = stage[:1]
@@ -30,5 +30,5 @@ def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 @pytest.fixture(scope="session")
 def whole_convnext(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """All of a ConvNeXt-Atto, as a checkpoint must be; no ONNX."""
+    """A complete ConvNeXt-Atto, as checkpoints require; no ONNX."""
     return export(create("convnext_atto"), "convnext_atto", 64, (), tmp_path_factory.mktemp("checkpoint"))

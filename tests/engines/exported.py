@@ -1,4 +1,4 @@
-"""Small real networks with random weights, and what is exported of them."""
+"""Small real networks with random weights, exported to ONNX."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ MAX_BATCH = 8
 
 @dataclass(frozen=True)
 class Exported:
-    """A network, what it says about 11 frames, and its ONNX files by precision."""
+    """A network, its scores for 11 frames, and its ONNX files by precision."""
 
     checkpoint: Checkpoint
     reference: ReferenceSample
@@ -26,7 +26,7 @@ class Exported:
 
 
 def draw_frames(side: int) -> np.ndarray:
-    """11 frames uint8 of coloured waves in noise: different enough to be told apart by random weights."""
+    """Draw 11 uint8 frames of coloured waves in noise, which even random weights tell apart."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:side, :side] / side
     frames = []
@@ -45,7 +45,7 @@ def export(
     folder: Path,
     deviation: float = 2,
 ) -> Exported:
-    """Give the network's head opinions over the frames that spread by `deviation`; write its ONNX files."""
+    """Rescale the head so that log-odds spread by `deviation`; export the network."""
     frames = draw_frames(side)
     spread(network, frames, deviation)
     onnx = {precision: folder / f"{precision}.onnx" for precision in precisions}

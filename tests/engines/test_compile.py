@@ -1,4 +1,4 @@
-"""Compiling ends in an engine that agrees with its model, or in no file at all."""
+"""Compilation yields an engine that agrees with its model, or no file at all."""
 
 import logging
 import sys

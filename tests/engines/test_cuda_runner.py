@@ -1,4 +1,4 @@
-"""The GPU runner. Without a GPU these tests are skipped; its kernel has tests of its own."""
+"""The GPU runner. These tests need a GPU; the kernel has separate tests."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def metadata(
     vit: Exported,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> list[Path]:
-    """FP16 engines of two input sizes, built and checked on this GPU."""
+    """FP16 engines with two input sizes, built and validated on this GPU."""
     pytest.importorskip(request.param)
     try:
         driver()
@@ -57,7 +57,7 @@ def ensemble(metadata: list[Path]) -> Iterator[EngineGroup]:
 
 
 def draw_batch(seed: int, n: int = BATCH) -> list[np.ndarray]:
-    """Canonical frames of different sizes."""
+    """Draw canonical frames of different sizes."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(60, 240, (n, 2))
     return [rng.integers(0, 256, (height, width, 3)).astype(np.uint8) for height, width in sizes]
@@ -67,7 +67,7 @@ def draw_batch(seed: int, n: int = BATCH) -> list[np.ndarray]:
 def test_scores_are_those_of_each_engine_on_preprocessed_frames(
     ensemble: EngineGroup, metadata: list[Path], n: int
 ) -> None:
-    """Full batches replay a graph, others are executed plainly: both agree with an engine by itself."""
+    """Full batches replay a graph, others run directly; both agree with a standalone engine."""
     frames = draw_batch(0, n)
     scores = ensemble.submit(frames, [0, 1]).result()
     assert ensemble.takes_frames and scores.dtype == np.float32 and scores.shape == (2, n)
@@ -143,7 +143,7 @@ def test_too_many_frames_are_refused(ensemble: EngineGroup) -> None:
 
 
 def test_an_engine_of_another_gpu_is_one_sentence(metadata: list[Path], tmp_path: Path) -> None:
-    """A plan that the library cannot read here is what another GPU's looks like to it."""
+    """A truncated plan stands in for one of another GPU: the library can read neither."""
     record = read_metadata(metadata[0])
     for name in record.files:
         (tmp_path / name).write_bytes(metadata[0].with_name(name).read_bytes())
@@ -163,6 +163,6 @@ def test_what_was_learned_about_the_gpu_is_kept(metadata: list[Path]) -> None:
     backend = read_metadata(metadata[0]).backend
     assert kept and all(backend in path.name for path in kept)
     for path in kept:
-        path.write_bytes(b"broken")  # refused by the library, and learned again
+        path.write_bytes(b"broken")  # the library rejects and rebuilds it
     with load_engine(metadata[0]) as engine:
         assert len(engine(np.zeros((1, engine.image_size, engine.image_size, 3), np.uint8))) == 1

@@ -1,4 +1,4 @@
-"""No engine is loaded without the metadata that belongs to it."""
+"""No engine is loaded without its own metadata."""
 
 import dataclasses
 import json
@@ -39,7 +39,7 @@ def compiled(convnext: Exported, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def folder(compiled: Path, tmp_path: Path) -> Path:
-    """A copy of the engine that a test may damage."""
+    """Copy the engine, so that a test may damage it."""
     return Path(shutil.copytree(compiled, tmp_path / "engines"))
 
 
@@ -91,7 +91,7 @@ def test_loading_does_not_import_torch(folder: Path) -> None:
         (lambda r: r.update(note=1), r"missing or unknown keys \['note'\]"),
         (lambda r: r.update(max_batch="8"), "max_batch is '8'"),
         (lambda r: r.update(max_batch=True), "max_batch is True"),
-        (lambda r: r.update(max_batch=0), "not positive and in order"),
+        (lambda r: r.update(max_batch=0), "not positive or not in order"),
         (lambda r: r.update(backend="tflite"), "backend is 'tflite'"),
         (lambda r: r.update(precision="int4"), "precision is 'int4'"),
         (lambda r: r["limits"].update(max_difference=2.0), r"limits: max_difference is 2\.0"),
@@ -137,7 +137,7 @@ def test_text_that_is_no_json_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("reason", ["pending", "another processor"])
 def test_the_gate_runs_on_loading(folder: Path, reason: str, convnext: Exported) -> None:
-    """An engine not yet checked on this processor has to agree with its stored sample before it scores."""
+    """An engine not yet validated on this processor must agree with its stored sample to load."""
     path = folder / "0.json"
     metadata = read_metadata(path)
     parity, target = (None, metadata.target) if reason == "pending" else (metadata.parity, "another CPU")

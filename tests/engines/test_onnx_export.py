@@ -1,4 +1,4 @@
-"""The ONNX file is the PyTorch model, from raw pixels to the probability of live."""
+"""The ONNX file reproduces the PyTorch model, from raw pixels to the probability of live."""
 
 from pathlib import Path
 

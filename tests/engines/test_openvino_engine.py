@@ -29,7 +29,7 @@ def test_engine_agrees_with_pytorch(
     exported: Exported = request.getfixturevalue(model)
     sample = exported.reference
     with open_engine(exported, tmp_path, precision) as engine:
-        for n in (1, 3, MAX_BATCH, len(sample.frames)):  # the last one is cut into chunks
+        for n in (1, 3, MAX_BATCH, len(sample.frames)):  # the last one is split into chunks
             difference = np.abs(engine(sample.frames[:n]) - sample.probabilities[:n]).max()
             assert difference < TOLERANCE[precision] or (model, precision) == ("efficientnet", "bf16")
 

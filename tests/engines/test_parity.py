@@ -1,4 +1,4 @@
-"""The gate: figures, what passes, and the sample that is stored for later."""
+"""The parity check: its figures, its verdict, and the stored sample."""
 
 from pathlib import Path
 
@@ -95,14 +95,14 @@ def test_flips_count_at_the_configured_threshold() -> None:
 
 @pytest.mark.parametrize("frames", [EER_FRAMES - 2, EER_FRAMES])
 def test_a_change_of_the_eer_is_judged_from_enough_labelled_frames_on(frames: int) -> None:
-    """The model tells live and spoof apart by a hair, and the engine shifts them past each other."""
+    """The model barely separates live from spoof, and the engine swaps their order."""
     labels = np.arange(frames).astype(np.int8) % 2
     expected = np.where(labels == 1, 0.502, 0.498).astype(np.float32)
     candidate = np.where(labels == 1, 0.499, 0.501).astype(np.float32)
     parity = compare_sample(sample_of(expected, labels), candidate, Limits())
-    assert (parity.eer_reference, parity.eer) == (0.0, pytest.approx(0.5, abs=1e-6))  # no better than chance
+    assert (parity.eer_reference, parity.eer) == (0.0, pytest.approx(0.5, abs=1e-6))  # chance level
     assert parity.passed == (frames < EER_FRAMES)
-    # labels that nobody knows change nothing
+    # unlabelled frames do not count
     labels[:10] = -1
     assert compare_sample(sample_of(expected, labels), candidate, Limits()).passed
 

@@ -1,4 +1,4 @@
-"""One table of what the gate found on every engine."""
+"""The table of parity results of all engines."""
 
 import dataclasses
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_the_rule_writes_both_tables(finished: Run, tmp_path: Path) -> None:
         (model, fold) for model in ("convnext", "vit") for fold in (0, 1)
     ]
     assert set(table["gate"]) == {"pass"} and set(table["backend"]) == {"openvino"}
-    # labels reach the gate
+    # labels reach the parity check
     assert table["eer"].notna().all()
     lines = (run.folder / "results/parity.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2 + len(table) and lines[0].startswith("| model | fold |")

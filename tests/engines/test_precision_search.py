@@ -1,4 +1,4 @@
-"""Which layers go to float32, and graphs in which the two precisions meet."""
+"""The choice of float32 layers, and graphs that mix both precisions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ SAMPLE = ReferenceSample(
 
 
 def additive(losses: Sequence[float]) -> tuple[list[str], Score]:
-    """A model whose layers each move every score by a loss of their own, unless they are in float32."""
+    """Create a model in which each layer outside float32 shifts every score by its own loss."""
     layers = [f"layer{i}" for i in range(len(losses))]
 
     def score(float32: Sequence[str], frames: np.ndarray) -> np.ndarray:

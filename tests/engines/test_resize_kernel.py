@@ -1,4 +1,4 @@
-"""The kernel computes what preprocessing does. Its body is C++ too: a compiler is enough to see it."""
+"""The kernel matches `preprocessing`. Its body is also valid C++, so no GPU is needed."""
 
 import ctypes
 import shutil
@@ -14,7 +14,7 @@ from liveness.engines.resize_kernel import SOURCE, crop_table
 from liveness.video.preprocessing import WHOLE, View, model_input, part
 
 MIDDLE = (0.05, 0.05, 0.95, 0.95)
-# shrinking, growing, one side of each, and neither
+# frames to shrink, to enlarge, to do both along different sides, and to leave as they are
 SHAPES = [
     (256, 454, 3),
     (455, 256, 3),
@@ -36,7 +36,7 @@ extern "C" void run(const uint8* pixels, const Crop* crops, uint8* out, int size
 
 
 def draw(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Soft and hard edges and noise, uint8."""
+    """Draw soft and hard edges and noise, uint8."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (9, 7, 3)).astype(np.uint8)
     image = cv2.resize(coarse, shape[1::-1], interpolation=cv2.INTER_CUBIC).astype(int)

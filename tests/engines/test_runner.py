@@ -1,4 +1,4 @@
-"""Several engines score the same batches as each does alone, view by view."""
+"""A group of engines gives the same scores as each engine alone, view by view."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ VIEWS = [View(), View(hflip=True), View(LEFT, vflip=True)]
 
 @pytest.fixture(scope="module")
 def metadata(convnext: Exported, vit: Exported, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Engines of two input sizes."""
+    """Engines with two input sizes."""
     folder = tmp_path_factory.mktemp("engines")
     for name, exported in {"convnext": convnext, "vit": vit}.items():
         compile_engine(

@@ -1,4 +1,4 @@
-"""TensorRT-RTX builds real engines on the CPU; running them needs a GPU."""
+"""TensorRT-RTX builds real engines without a GPU; running them needs one."""
 
 import json
 import sys
@@ -108,7 +108,7 @@ def test_the_builders_options_reach_it_and_its_messages_the_log(
 def test_engines_that_were_built_to_last_open_with_another_version(
     rtx: TensorRtBackend, convnext: Exported, tmp_path: Path
 ) -> None:
-    """No library refuses them by number: without a GPU the next sentence is that there is none."""
+    """The version is not rejected: without a GPU the next error is that there is none."""
     if rtx.target != AHEAD_OF_TIME:
         pytest.skip("there is a GPU")
     compile_engine(

@@ -1,4 +1,4 @@
-"""The reference engine scores exactly as the network that it came from."""
+"""The reference engine scores exactly like the network it was built from."""
 
 import shutil
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What each back end is made of: names, precisions and files. Cheap to import, so that a Snakefile can.
+"""Back ends and their precisions and files. Cheap to import, since the Snakefile does it.
 
-An engine is a set of files that share a stem, `results/engines/<backend>/<model>/<fold>/engine`, plus a
-suffix.
+An engine is a set of files with a common stem, `results/engines/<backend>/<model>/<fold>/engine`,
+and one suffix each.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from liveness.runtime.errors import InputError
 BACKENDS = ("openvino", "tensorrt", "tensorrt_rtx", "torch")
 PRECISIONS = ("int8", "bf16", "fp16", "mixed", "fp32")
 
-# the files that the back end itself reads
+# files that the back end itself reads
 ENGINE_SUFFIXES: dict[str, tuple[str, ...]] = {
     "openvino": (".xml", ".bin"),
     "tensorrt": (".plan",),
@@ -21,8 +21,9 @@ ENGINE_SUFFIXES: dict[str, tuple[str, ...]] = {
 PARITY_SUFFIX = ".parity.npz"
 METADATA_SUFFIX = ".json"
 
-# (back end, configured precision) -> precisions of the ONNX files that compiling may read. OpenVINO lowers
-# a float32 graph itself; TensorRT's networks are strongly typed, so there the ONNX file has the precision.
+# (back end, configured precision) -> precisions of the ONNX files that compilation may read.
+# OpenVINO lowers a float32 graph itself; TensorRT networks are strongly typed, so the ONNX file
+# sets the precision.
 _ONNX_PRECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("openvino", "auto"): ("fp32",),
     ("openvino", "int8"): ("fp32",),
@@ -46,15 +47,17 @@ _ONNX_PRECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 def metadata_in(folder: str | Path) -> Path:
-    """The metadata of the engine in a folder that the workflow made."""
+    """Return the path of the metadata file in an engine folder of the workflow."""
     return Path(folder, f"engine{METADATA_SUFFIX}")
 
 
 def onnx_precisions(backend: str, precision: str) -> tuple[str, ...]:
-    """Precisions of the ONNX files that `precision` ("auto" or one of PRECISIONS) needs; () for torch.
+    """Return the precisions of the ONNX files that a configured precision needs; () for torch.
+
+    `precision` is "auto" or one of PRECISIONS.
 
     Raises:
-        InputError: the back end does not know the precision.
+        InputError: the back end does not support the precision.
     """
     if (backend, precision) not in _ONNX_PRECISIONS:
         known = ", ".join(p for b, p in _ONNX_PRECISIONS if b == backend) or "none: the back end is unknown"

@@ -1,4 +1,4 @@
-"""From a model to an engine that agrees with it, or to no engine at all."""
+"""Compile engines and validate them; an engine that fails validation is never written."""
 
 import dataclasses
 import logging
@@ -32,7 +32,7 @@ from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# a mixed engine has to be so much faster than the float32 one to be worth its rounding
+# minimum speed-up over float32 that justifies the rounding errors of a mixed-precision engine
 WORTHWHILE = 1.1
 
 
@@ -48,23 +48,25 @@ def compile_engine(
     threads: int | None = None,
     options: BuildOptions | None = None,
 ) -> EngineMetadata:
-    """Build an engine, hold it against its PyTorch model, and write its files, metadata last.
+    """Build an engine, validate it against its PyTorch model and write its files, metadata last.
 
     Args:
-        stem: of the files, `results/engines/<backend>/<model>/<fold>/engine`.
+        stem: common path of the files, `results/engines/<backend>/<model>/<fold>/engine`.
         backend: one of BACKENDS.
-        precision: one of PRECISIONS, or "auto": the fastest one that passes the gate.
-        sources: the ONNX file of each precision in onnx_precisions(backend, precision); for torch, which
-            reads no ONNX, the checkpoint as "fp32".
-        reference: frames and what PyTorch gives them; stored with the engine.
-        max_batch: largest batch of the engine's profile.
-        limits: what the gate lets pass; None for its defaults.
-        threads: CPU threads for the gate; None leaves the back end's default.
-        options: of the back end; None for its defaults.
+        precision: one of PRECISIONS, or "auto" for the fastest one that passes the parity check.
+        sources: ONNX file for each precision in onnx_precisions(backend, precision); torch reads no
+            ONNX and takes the checkpoint as "fp32".
+        reference: frames and the probabilities PyTorch assigns them; stored with the engine.
+        max_batch: largest batch in the engine's profile.
+        limits: limits of the parity check; None for the defaults.
+        threads: CPU threads during the parity check; None leaves the back end's default.
+        options: back-end options; None for the defaults.
 
     Raises:
-        InputError: an unknown back end or precision, one that this machine lacks, or a failing build.
-        ParityError: the asked precision, or with auto every one, failed the gate. No file is written then.
+        InputError: the back end or precision is unknown or unavailable on this machine, or the
+            build fails.
+        ParityError: the requested precision (with "auto", every precision) fails the parity check.
+            No file is written in that case.
     """
     stem = Path(stem)
     options, limits = options or BuildOptions(), limits or Limits()
@@ -113,7 +115,7 @@ def compile_engine(
             files = {name: sha256(path) for name, path in engine_files(draft, backend).items()}
             metadata = dataclasses.replace(metadata, files=files)
             write_metadata(engine_file(draft, METADATA_SUFFIX), metadata)
-            # metadata last: until it is there, an old one refuses the new files by their digests
+            # metadata last: until it is replaced, the old metadata rejects the new files by digest
             for name in (*files, stem.name + METADATA_SUFFIX):
                 draft.with_name(name).replace(stem.with_name(name))
             return metadata
@@ -121,13 +123,13 @@ def compile_engine(
 
 
 def _candidates(library: Backend, backend: str, precision: str) -> tuple[str, ...]:
-    """The precisions to try, in order."""
-    onnx_precisions(backend, precision)  # refuses what no machine could do
+    """Return the precisions to try, in order."""
+    onnx_precisions(backend, precision)  # raises for a combination that no machine supports
     if precision == "auto":
         return library.precisions
     if precision not in library.supported:
         raise InputError(
-            f"engine.precision is '{precision}', which the processor {library.target} lacks; "
+            f"engine.precision is '{precision}', which {library.target} does not support; "
             f"expected auto or one of: {', '.join(library.supported)}"
         )
     return (precision,)
@@ -135,7 +137,7 @@ def _candidates(library: Backend, backend: str, precision: str) -> tuple[str, ..
 
 @dataclasses.dataclass(frozen=True)
 class _Workshop:
-    """A folder in which engines of one precision are built and tried out."""
+    """Build and try out engines of one precision in a temporary folder."""
 
     backend: Backend
     folder: Path
@@ -146,7 +148,7 @@ class _Workshop:
     threads: int | None
 
     def build(self, source: Path, name: str) -> Path:
-        """Build an engine called `name`; return its stem."""
+        """Build an engine called `name` and return its stem."""
         image_size = self.reference.frames.shape[1]
         self.backend.build(source, self.folder / name, image_size=image_size, max_batch=self.max_batch)
         return self.folder / name
@@ -178,40 +180,43 @@ class _Workshop:
 def _source(
     workshop: _Workshop, backend: str, limits: Limits, *, only_if_faster: bool
 ) -> tuple[Path, list[str]]:
-    """What the engine is built from, and the layers in there that stay in float32.
+    """Return the file to build the engine from and the names of its layers that stay in float32.
 
     Raises:
-        ParityError: no mix of precisions agrees, or with `only_if_faster` it is not worth it.
+        ParityError: no mix of precisions is accurate enough, or, with `only_if_faster`, none is
+            fast enough to be worth it.
     """
     if workshop.precision == "int8":
         return workshop.quantize(), []
     if workshop.precision != "mixed":
-        # torch has no ONNX: its one source is the checkpoint
+        # torch reads no ONNX; its only source is the checkpoint
         (needed,) = onnx_precisions(backend, workshop.precision) or ("fp32",)
         return workshop.sources[needed], []
     if workshop.backend.target == AHEAD_OF_TIME:
         raise InputError(
             "engine.precision is 'mixed', whose layers are chosen by running engines, and there is no GPU; "
-            "compile where there is one, or set fp16 or fp32"
+            "compile on a machine with a GPU, or set fp16 or fp32"
         )
     layers = workshop.layers()
     float32 = choose_float32_layers(layers, workshop.score_mixed, workshop.reference, limits.max_difference)
     if float32 is None:
         raise ParityError(
-            f"half of the {len(layers)} layers in float32 do not bring the difference from the PyTorch model "
-            f"well within {limits.max_difference:g}; set engine.precision to fp32"
+            f"even with half of the {len(layers)} layers in float32 the engine does not stay well within "
+            f"{limits.max_difference:g} of the PyTorch model; set engine.precision to fp32"
         )
     source = workshop.mix(float32)
     if only_if_faster:
         gain = _gain(workshop, source)
-        log.info("%d of %d layers in float32: %.2f times as fast as all", len(float32), len(layers), gain)
+        log.info(
+            "%d of %d layers in float32: %.2f times as fast as full float32", len(float32), len(layers), gain
+        )
         if gain < WORTHWHILE:
             raise ParityError(f"mixed precision is only {gain:.2f} times as fast as float32")
     return source, float32
 
 
 def _gain(workshop: _Workshop, mixed: Path) -> float:
-    """How many times as fast as float32 the mixed engine is."""
+    """Measure the speed-up of the mixed engine over float32."""
     frames = workshop.reference.frames[:FRAMES]
     times: dict[str, list[float]] = {"mixed": [], "fp32": []}
     stems = {
@@ -219,7 +224,7 @@ def _gain(workshop: _Workshop, mixed: Path) -> float:
         "fp32": workshop.build(workshop.sources["fp32"], "fp32-trial"),
     }
     with workshop.open(stems["mixed"]) as fast, workshop.open(stems["fp32"], "fp32") as full:
-        # in turns, since other jobs share the machine; the first turn warms up
+        # alternate, since other jobs share the machine; the first round is warm-up
         for _ in range(6):
             for name, engine in (("mixed", fast), ("fp32", full)):
                 start = time.perf_counter()

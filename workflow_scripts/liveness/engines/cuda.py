@@ -1,4 +1,4 @@
-"""The GPU of this process: its driver, its primary context (which torch shares), and graphs of work."""
+"""CUDA of this process: the driver, the primary context (shared with torch) and CUDA graphs."""
 
 import ctypes
 from collections.abc import Callable, Iterator
@@ -8,16 +8,15 @@ from typing import Any
 
 from liveness.runtime.errors import InputError
 
-_THREAD_LOCAL = (
-    1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: what other threads do meanwhile is no part of the graph
-)
+# CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: work of other threads does not enter the graph
+_THREAD_LOCAL = 1
 
 
 def driver() -> Any:
-    """pycuda's driver, with the primary context made ready.
+    """Return pycuda's driver module after creating the primary context.
 
     Raises:
-        InputError: no pycuda, no NVIDIA driver or no GPU.
+        InputError: pycuda, the NVIDIA driver or a GPU is missing.
     """
     try:
         import pycuda.autoprimaryctx
@@ -27,18 +26,18 @@ def driver() -> Any:
             f"running TensorRT engines needs pycuda and the NVIDIA driver ({error}); "
             "install pycuda on a machine with a GPU: pip install '.[gpu]'"
         ) from None
-    except Exception as error:  # pycuda raises classes of a module that may not be importable
+    except Exception as error:  # pycuda's exceptions live in a module that may not import
         raise InputError(
-            f"running TensorRT engines needs an NVIDIA GPU, and CUDA finds none ({error})"
+            f"running TensorRT engines needs an NVIDIA GPU, but CUDA finds none ({error})"
         ) from None
     return pycuda.driver
 
 
 def gpu_name() -> str:
-    """Name and compute capability of the GPU.
+    """Return the GPU's name and compute capability.
 
     Raises:
-        InputError: as driver().
+        InputError: see driver().
     """
     device = driver().Device(0)
     major, minor = device.compute_capability()
@@ -47,7 +46,7 @@ def gpu_name() -> str:
 
 @contextmanager
 def active_context() -> Iterator[None]:
-    """Make the primary context this thread's: only the thread that imported pycuda has it by itself."""
+    """Activate the primary context on this thread; importing pycuda activates it on one only."""
     driver()
     from pycuda.autoprimaryctx import context
 
@@ -60,7 +59,7 @@ def active_context() -> Iterator[None]:
 
 @cache
 def _library() -> Any:
-    # pycuda has no graphs
+    # pycuda does not wrap CUDA graphs
     return ctypes.CDLL("libcuda.so.1")
 
 
@@ -71,10 +70,10 @@ def _call(function: str, *arguments: Any) -> None:
 
 
 class Graph:
-    """Work that was put on a stream once and can be launched as a whole. The context must be active."""
+    """A captured sequence of stream operations that launches as one. Needs the context active."""
 
     def __init__(self, stream: Any, enqueue: Callable[[], None]) -> None:
-        """Capture what `enqueue` puts on the pycuda stream; nothing runs."""
+        """Capture the operations that `enqueue` puts on the pycuda stream without running them."""
         handle, graph = ctypes.c_void_p(stream.handle), ctypes.c_void_p()
         _call("cuStreamBeginCapture_v2", handle, _THREAD_LOCAL)
         try:

@@ -1,9 +1,10 @@
-"""TensorRT engines side by side on one GPU: uploads and pre-processing of a batch overlap the one before it.
+"""Run TensorRT engines on one GPU, overlapping the preparation of a batch with the previous batch.
 
-Two streams share the work. `prepare` uploads frames and makes every engine's inputs of them; `compute` runs
-the engines. A batch in flight has a slot of buffers of its own, so the two meet only in events, and a thread
-that waits for a slot's last event hands out the scores. Nothing is allocated per batch, but for a slot that
-meets larger frames than ever before.
+The work is split between two streams: `prepare` uploads frames and turns them into every engine's
+inputs, `compute` runs the engines. Each batch in flight owns a slot of buffers, so the streams only
+synchronise through events; a collector thread waits for a slot's last event and delivers the
+scores.
+Nothing is allocated per batch, unless a slot meets larger frames than before.
 """
 
 import queue
@@ -23,10 +24,11 @@ from liveness.video.preprocessing import View
 
 
 class CudaEngines(EngineGroup):
-    """See EngineGroup; takes canonical frames.
+    """Score canonical frames with TensorRT engines on the GPU; see EngineGroup.
 
     Attributes:
-        scratch_bytes: memory that the engines compute in; they run one after the other and share it.
+        scratch_bytes: device memory for the engines' activations, which they share because they
+            run one after the other.
     """
 
     takes_frames = True
@@ -39,7 +41,7 @@ class CudaEngines(EngineGroup):
         self._cuda = driver()
         self.scratch_bytes = max(engine.scratch_bytes for engine in engines)
         for engine in engines:
-            engine.free_buffers()  # which a gate may have taken
+            engine.free_buffers()  # the parity check may have allocated them
         with active_context():
             from pycuda.compiler import SourceModule
 
@@ -78,13 +80,13 @@ class CudaEngines(EngineGroup):
             raise ValueError(f"expected 1 to {self._batch_size} frames, not {len(batch)}")
         slot = self._free.get()
         future: Future[NDArray[np.float32]] = Future()
-        future.set_running_or_notify_cancel()  # what the GPU does cannot be taken back
+        future.set_running_or_notify_cancel()  # work on the GPU cannot be cancelled
         try:
             with active_context():
                 self._enqueue_inputs(slot, batch)
                 self._enqueue_engines(slot, len(batch), which)
         except BaseException:
-            with active_context():  # the GPU may be at work on what was enqueued before the error
+            with active_context():  # the GPU may still run work enqueued before the error
                 self._prepare.synchronize()
                 self._compute.synchronize()
             self._free.put(slot)
@@ -93,10 +95,10 @@ class CudaEngines(EngineGroup):
         return future
 
     def _enqueue_inputs(self, slot: "_Slot", frames: Frames) -> None:
-        """Upload the frames and the table of each view's crops in one copy, then make all inputs."""
+        """Upload the frames and each view's crop table in one copy, then compute all inputs."""
         n, shapes = len(frames), [frame.shape for frame in frames]
         boxes = list(dict.fromkeys(view.box for view in self._views))
-        # tables first: they are of 8-byte numbers, frames of bytes
+        # tables first, so that their 8-byte integers are aligned
         table_bytes = n * 4 * 8
         starts = np.cumsum([len(boxes) * table_bytes, *(frame.size for frame in frames)]).tolist()
         slot.make_room(starts[-1])
@@ -127,7 +129,8 @@ class CudaEngines(EngineGroup):
                 source = int(slot.inputs[size, view])
                 for start in range(0, n, full):
                     count = min(full, n - start)
-                    # a graph reads where it was captured, whichever slot is on; the copy takes microseconds
+                    # a graph always reads the address it was captured with, whichever slot is
+                    # active; the copy takes microseconds
                     self._cuda.memcpy_dtod_async(
                         self._pixels[size],
                         source + start * image_bytes,
@@ -141,7 +144,7 @@ class CudaEngines(EngineGroup):
         slot.done.record(self._compute)
 
     def _collect(self) -> None:
-        """Wait for one batch after the other and hand out its scores."""
+        """Wait for the batches in order and deliver their scores."""
         while (entry := self._running.get()) is not None:
             slot, n, which, future = entry
             try:
@@ -159,7 +162,7 @@ class CudaEngines(EngineGroup):
                 future.set_result(scores)
 
     def close(self) -> None:
-        """Wait for what was submitted, then free the GPU's memory, dependants first."""
+        """Wait for submitted batches, then free GPU memory, dependent objects first."""
         self._running.put(None)
         self._collector.join()
         with active_context():
@@ -174,9 +177,9 @@ class CudaEngines(EngineGroup):
 
 
 class _Member:
-    """One engine bound to the ensemble's buffers: a graph for full batches, plain execution for the rest.
+    """An engine bound to the group's buffers: a CUDA graph for full batches, calls for the rest.
 
-    TensorRT wants a context of its own for each shape that a graph was captured with.
+    TensorRT needs a separate context for each shape that a graph is captured with.
     """
 
     def __init__(
@@ -197,12 +200,13 @@ class _Member:
         self._rest = engine.context(scratch, pixels, probability)
         self._graph = None
         if not engine.captures_graphs:
-            engine.enqueue(self._whole, full, stream)  # a first run allocates what capturing must not
+            # the first run allocates memory, which is not allowed during capture
+            engine.enqueue(self._whole, full, stream)
             stream.synchronize()
             self._graph = Graph(stream, lambda: engine.enqueue(self._whole, full, stream))
 
     def enqueue(self, count: int) -> None:
-        """Score the first `count` images at `pixels`, 1 to `full`."""
+        """Score the first `count` images at `pixels`, from 1 to `full`."""
         if count < self.full:
             self._engine.enqueue(self._rest, count, self._stream)
         elif self._graph is not None:
@@ -231,11 +235,11 @@ class _Slot:
         }
         self.scores = cuda.pagelocked_empty((engines, len(views), batch_size), np.float32)
         self.begun, self.uploaded, self.prepared, self.started = (cuda.Event() for _ in range(4))
-        # the thread that waits for it sleeps instead of turning in a loop
+        # the waiting thread sleeps instead of spinning
         self.done = cuda.Event(cuda.event_flags.BLOCKING_SYNC)
 
     def make_room(self, size: int) -> None:
-        """Page-locked and device memory of at least `size` bytes; nothing is in flight in this slot."""
+        """Grow page-locked and device memory to at least `size` bytes; the slot must be idle."""
         if size > len(self.staging):
             if self.device is not None:
                 self.device.free()

@@ -1,4 +1,4 @@
-"""From an engine's metadata file to an engine that may score. Imports the one back end it needs, lazily."""
+"""Load validated engines from their metadata files, importing only the back end needed."""
 
 import logging
 from pathlib import Path
@@ -15,18 +15,18 @@ log = logging.getLogger(__name__)
 
 
 def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Engine:
-    """Open the engine that `<stem>.json` describes; close it after use (`with load_engine(...) as engine`).
+    """Open the engine described by `<stem>.json`; use it as a context manager or close it.
 
-    An engine whose parity is pending, or that was checked on another kind of processor, runs the gate now.
+    The parity check runs now if it is pending or was made on another kind of processor.
 
     Args:
-        metadata_path: the .json file that `compile_engine` wrote.
+        metadata_path: .json file written by `compile_engine`.
         threads: CPU threads to compute with; None leaves the back end's default.
 
     Raises:
-        InputError: metadata or files that do not belong together, a back end that is missing or of another
-            version, or a machine that the engine cannot run on.
-        ParityError: the gate failed.
+        InputError: the metadata and the files do not match, the back end is missing or has another
+            version, or the engine cannot run on this machine.
+        ParityError: the parity check failed.
     """
     path = Path(metadata_path)
     metadata = read_metadata(path)
@@ -52,11 +52,14 @@ def load_engine(metadata_path: str | Path, *, threads: int | None = None) -> Eng
 
 
 def _check_version(metadata: EngineMetadata, version: str, path: Path) -> None:
-    """TensorRT's engines are native code for one version, unless built to last: refuse another major one."""
+    """Reject another major version of TensorRT unless the engine is version-compatible.
+
+    TensorRT engines are otherwise native code for one version.
+    """
     built_with, here = metadata.backend_version.split(".")[0], version.split(".")[0]
     native = metadata.backend.startswith("tensorrt") and not metadata.version_compatible
     if native and built_with != here:
         raise InputError(
             f"{path}: was built with {metadata.backend} {metadata.backend_version}, but {version} is "
-            "installed; compile the engine again with that version"
+            "installed; compile the engine again with the installed version"
         )

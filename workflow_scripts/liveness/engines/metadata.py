@@ -1,4 +1,4 @@
-"""The passport of an engine: what it is, what it was built from, and digests of its files."""
+"""Engine metadata: how the engine was built and validated, and digests of its files."""
 
 import dataclasses
 import json
@@ -17,23 +17,24 @@ PENDING = "pending"
 
 @dataclass(frozen=True)
 class EngineMetadata:
-    """Written as JSON beside the engine, `<stem>.json`.
+    """Metadata of an engine, stored next to it as `<stem>.json`.
 
     Attributes:
         backend: one of BACKENDS.
-        backend_version: of the library that built the engine.
-        precision: what the engine computes in, one of PRECISIONS.
-        float32_layers: of a mixed engine, those that it computes in float32.
-        target: the processor that it was built and checked on, or "ahead of time".
-        compiled: by torch.compile when it is opened.
-        version_compatible: other major versions of the library may open it.
-        min_batch, opt_batch, max_batch: the profile that it was built for, in frames.
+        backend_version: version of the library that built the engine.
+        precision: precision of the computation, one of PRECISIONS.
+        float32_layers: names of the layers that a mixed engine computes in float32.
+        target: processor the engine was built and checked on, or "ahead of time".
+        compiled: torch.compile is applied when the engine is opened.
+        version_compatible: other major versions of the library can open the engine.
+        min_batch, opt_batch, max_batch: batch sizes of the engine's profile, in frames.
         image_size: S in pixels.
-        input_name, output_name: of the graph: uint8 [n, S, S, 3] and float32 [n].
-        source_sha256: of the ONNX file (torch: of the checkpoint) that it was built from.
-        files: SHA-256 of each of its files, by name: exactly `<stem>` + ENGINE_SUFFIXES and PARITY_SUFFIX.
-        limits: what the gate lets pass.
-        parity: the figures; None ("pending" in the file) where the engine could not run when it was built.
+        input_name, output_name: names in the graph, of uint8 [n, S, S, 3] and float32 [n].
+        source_sha256: SHA-256 of the ONNX file (torch: the checkpoint) it was built from.
+        files: SHA-256 of each file by name: exactly `<stem>` + ENGINE_SUFFIXES and PARITY_SUFFIX.
+        limits: limits of the parity check.
+        parity: result of the parity check; None ("pending" in the file) if the engine could not run
+            where it was built.
     """
 
     backend: str
@@ -56,7 +57,7 @@ class EngineMetadata:
 
 
 def engine_stem(metadata_path: str | Path) -> Path:
-    """`results/engines/openvino/small/0/engine` of `results/engines/openvino/small/0/engine.json`."""
+    """Return the stem `results/.../0/engine` for the metadata `results/.../0/engine.json`."""
     path = Path(metadata_path)
     if not path.name.endswith(METADATA_SUFFIX):
         raise InputError(f"{path}: expected the metadata of an engine, a {METADATA_SUFFIX} file")
@@ -64,12 +65,12 @@ def engine_stem(metadata_path: str | Path) -> Path:
 
 
 def engine_file(stem: Path, suffix: str) -> Path:
-    """`stem` + `suffix`; unlike Path.with_suffix it keeps the dots of a model called `v1.2`."""
+    """Append a suffix; unlike Path.with_suffix this keeps the dots of a model named `v1.2`."""
     return stem.with_name(stem.name + suffix)
 
 
 def engine_files(stem: Path, backend: str) -> dict[str, Path]:
-    """The files that the metadata vouches for, by name."""
+    """Return the paths of the files that the metadata covers, by name."""
     paths = [engine_file(stem, suffix) for suffix in (*ENGINE_SUFFIXES[backend], PARITY_SUFFIX)]
     return {path.name: path for path in paths}
 
@@ -84,11 +85,12 @@ def write_metadata(path: str | Path, metadata: EngineMetadata) -> None:
 
 
 def read_metadata(path: str | Path) -> EngineMetadata:
-    """Read and validate the metadata, then the digests of the files it names, which lie beside it.
+    """Read and validate the metadata and the digests of the engine files next to it.
 
     Raises:
-        InputError: missing or unknown keys, wrong types or values, files other than the engine's own
-            (so no name can lead out of the folder), a missing file, or one whose digest differs.
+        InputError: keys are missing or unknown, types or values are wrong, a file name is not one
+            of the engine's own (so no name can point outside the folder), or a file is missing or
+            has another digest.
     """
     path = Path(path)
     stem = engine_stem(path)
@@ -96,7 +98,7 @@ def read_metadata(path: str | Path) -> EngineMetadata:
         record = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(
-            f"{path}: no such file; no engine is loaded without its metadata: `snakemake engines` makes both"
+            f"{path}: no such file; no engine is loaded without its metadata: run `snakemake engines`"
         ) from None
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); compile the engine again") from None
@@ -105,7 +107,7 @@ def read_metadata(path: str | Path) -> EngineMetadata:
     elif isinstance(record, dict) and record.get("parity") == PENDING:
         record["parity"] = None
     elif isinstance(record, dict) and "parity" in record:
-        raise InputError(f"{path}: parity is {record['parity']!r}; expected figures or '{PENDING}'")
+        raise InputError(f"{path}: parity is {record['parity']!r}; expected the figures or '{PENDING}'")
     if isinstance(record, dict) and "limits" in record:
         record["limits"] = _typed(Limits, record["limits"], f"{path}: limits")
     metadata: EngineMetadata = _typed(EngineMetadata, record, str(path))
@@ -115,12 +117,12 @@ def read_metadata(path: str | Path) -> EngineMetadata:
 
 
 def _typed(kind: type, record: Any, where: str) -> Any:
-    """`record` as the dataclass `kind`: exactly its keys, each of exactly its type (no bool for int)."""
+    """Convert a record to the dataclass `kind`, with exactly its keys and types (no bool as int)."""
     fields = get_type_hints(kind)
     if not isinstance(record, dict) or set(record) != set(fields):
         keys = set(record) if isinstance(record, dict) else set()
-        odd = sorted(keys ^ set(fields))
-        raise InputError(f"{where}: missing or unknown keys {odd}; compile the engine again")
+        differing = sorted(keys ^ set(fields))
+        raise InputError(f"{where}: missing or unknown keys {differing}; compile the engine again")
     for name, hint in fields.items():
         if not _is(record[name], hint):
             raise InputError(
@@ -148,7 +150,7 @@ def _check_values(metadata: EngineMetadata, path: Path) -> None:
         )
     if not 1 <= metadata.min_batch <= metadata.opt_batch <= metadata.max_batch or metadata.image_size < 1:
         raise InputError(
-            f"{path}: the batch sizes or image_size are not positive and in order; compile again"
+            f"{path}: batch sizes or image_size are not positive or not in order; compile the engine again"
         )
     for name, value in vars(metadata.limits).items():
         if not 0 <= value <= 1:
@@ -161,13 +163,13 @@ def _check_files(metadata: EngineMetadata, stem: Path, path: Path) -> None:
     files = engine_files(stem, metadata.backend)
     if set(metadata.files) != set(files):
         raise InputError(
-            f"{path}: names the files {sorted(metadata.files)}; expected exactly {sorted(files)} beside it"
+            f"{path}: names the files {sorted(metadata.files)}; expected exactly {sorted(files)}"
         )
     for name, file in files.items():
         if not file.is_file():
             raise InputError(f"{path}: its file {name} is missing; compile the engine again")
         if sha256(file) != metadata.files[name]:
             raise InputError(
-                f"{file}: does not match the SHA-256 in {path.name}, so it was changed or is another "
-                "engine's; compile the engine again"
+                f"{file}: does not match the SHA-256 in {path.name}: it was changed or belongs to another "
+                "engine; compile the engine again"
             )

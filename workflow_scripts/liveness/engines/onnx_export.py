@@ -1,4 +1,4 @@
-"""Classifiers as ONNX files, and what they are held against."""
+"""Export classifiers to ONNX and compare the files with PyTorch."""
 
 import copy
 import logging
@@ -19,10 +19,10 @@ from liveness.engines.pixel_classifier import PixelClassifier
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 
-# The first opset with Gelu as one node, as LayerNormalization is since 17: taken apart, such functions lose
-# precision, or overflow, in half.
+# First opset in which Gelu is a single node, as LayerNormalization is since opset 17. Decomposed
+# into primitives such functions lose precision or overflow in half precision.
 OPSET = 20
-# protobuf's limit for one file
+# protobuf's size limit for one file
 MAX_ONNX_BYTES = 2**31 - 1
 
 
@@ -32,10 +32,10 @@ class _GlobalMean(nn.Module):
 
 
 def _with_plain_pooling(network: nn.Module) -> nn.Module:
-    """A copy whose global average pooling exports as one ReduceMean.
+    """Return a copy whose global average pooling exports as one ReduceMean.
 
-    Of a channels-last tensor the exporter turns AdaptiveAvgPool2d(1) into a gather over indices that
-    depend on the batch size.
+    For channels-last tensors the exporter turns AdaptiveAvgPool2d(1) into a gather over indices
+    that depend on the batch size.
     """
     network = copy.deepcopy(network)
     for parent in list(network.modules()):
@@ -47,7 +47,7 @@ def _with_plain_pooling(network: nn.Module) -> nn.Module:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """The exporter and its optimiser warn and log, a line per weight, about their own internals."""
+    """Silence the exporter and its optimiser, which log a line per weight about their internals."""
     disabled = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -67,17 +67,18 @@ def export_onnx(
     std: Sequence[float],
     precision: Literal["fp32", "fp16"],
 ) -> None:
-    """Write `PixelClassifier(network)` as one ONNX file with a dynamic batch axis and its weights inside.
+    """Export `PixelClassifier(network)` to one ONNX file with weights and a dynamic batch axis.
 
     Args:
-        network: float32, on the CPU, in evaluation mode; it is left as it was.
-        path: the file to write.
+        network: float32 network on the CPU in evaluation mode; not modified.
+        path: file to write.
         image_size: S in pixels.
-        mean, std: per channel (RGB), of pixel values in 0..1.
-        precision: of the weights and of the computation between normalisation and softmax.
+        mean, std: per channel (RGB), for pixel values in 0..1.
+        precision: precision of the weights and of the computation between normalisation and
+            softmax.
 
     Raises:
-        InputError: the weights exceed what one ONNX file can hold (2 GB).
+        InputError: the weights exceed the 2 GB that one ONNX file can hold.
     """
     half = precision == "fp16"
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())
@@ -107,7 +108,10 @@ def export_onnx(
 def reference_probabilities(
     network: nn.Module, frames: NDArray[np.uint8], *, mean: Sequence[float], std: Sequence[float]
 ) -> NDArray[np.float32]:
-    """What parity is measured against: PyTorch's probabilities, float32 [n], of frames uint8 [n, S, S, 3]."""
+    """Return PyTorch's probabilities, float32 [n], for frames uint8 [n, S, S, 3].
+
+    They are the reference for the parity check.
+    """
     classifier = PixelClassifier(network, mean, std).eval()
     with torch.inference_mode():
         chunks = [classifier(chunk) for chunk in torch.from_numpy(frames).split(16)]
@@ -115,10 +119,10 @@ def reference_probabilities(
 
 
 def check_onnx(path: str | Path, frames: NDArray[np.uint8], reference: NDArray[np.float32]) -> float:
-    """Largest difference in probability between the ONNX file (onnxruntime, CPU) and `reference` [n].
+    """Return the largest difference in probability between an ONNX file and `reference` [n].
 
-    Runs batches of 1, of 3 and of all frames uint8 [n, S, S, 3], so that a batch axis that was frozen while
-    exporting cannot pass.
+    onnxruntime scores batches of 1, 3 and all frames uint8 [n, S, S, 3] on the CPU, so that a batch
+    axis frozen during export is detected.
     """
     import onnxruntime
 

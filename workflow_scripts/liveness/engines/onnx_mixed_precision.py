@@ -1,18 +1,18 @@
-"""A half-precision ONNX graph with some layers in float32, cast where the two meet."""
+"""Mixed-precision ONNX graphs: some layers in float32, the rest in half, with casts in between."""
 
 from collections.abc import Collection
 
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# what a layer starts with: each takes what follows it along
+# operators that start a layer; the operators after one belong to its layer
 _HEADS = {"Conv", "MatMul", "Gemm"}
-# these say themselves what type they give
+# operators whose output type does not follow from their inputs
 _FIXED = {"Cast", "Constant", "ConstantOfShape", "Shape"}
 
 
 def onnx_layers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
-    """Nodes by layer: a head, by whose name the layer goes, and all that follows it before the next one."""
+    """Group nodes by layer: a head, which names the layer, and all nodes up to the next head."""
     layers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         if node.op_type in _HEADS:
@@ -23,7 +23,10 @@ def onnx_layers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
 
 
 def mixed_onnx(half: onnx.ModelProto, full: onnx.ModelProto, float32: Collection[str]) -> onnx.ModelProto:
-    """`half` with the named layers in float32, their weights taken from `full`, the same graph in float32."""
+    """Return `half` with the named layers in float32.
+
+    Their weights come from `full`, the same graph in float32.
+    """
     layers = onnx_layers(half)
     chosen = {node.name for name in float32 for node in layers[name] if node.op_type not in _FIXED}
     halves = _float16_values(half)
@@ -33,10 +36,10 @@ def mixed_onnx(half: onnx.ModelProto, full: onnx.ModelProto, float32: Collection
     mixed.CopyFrom(half)
     graph = mixed.graph
     del graph.node[:]
-    widened: set[str] = set()  # values of half that also exist in float32
+    widened: set[str] = set()  # float16 values that also exist in float32
 
     def wide(value: str) -> str:
-        """The name of a float16 value in float32; makes it where no layer has."""
+        """Return the name of a float16 value's float32 version, creating it if necessary."""
         if value not in widened:
             widened.add(value)
             if value in weights:
@@ -76,7 +79,7 @@ def _cast(source: str, target: str, kind: int) -> onnx.NodeProto:
 
 
 def _float16_values(model: onnx.ModelProto) -> set[str]:
-    """Names of all values of the graph that are float16."""
+    """Return the names of all float16 values in the graph."""
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=False).graph
     values = {value.name for value in graph.value_info if _kind(value) == TensorProto.FLOAT16}
     return values | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT16}
@@ -87,7 +90,7 @@ def _kind(value: onnx.ValueInfoProto) -> int:
 
 
 def _remove_unused(graph: onnx.GraphProto) -> None:
-    """Drop casts and weights that nothing reads any more."""
+    """Remove casts and weights that nothing reads any more."""
     read = {value for node in graph.node for value in node.input} | {value.name for value in graph.output}
     nodes = [node for node in graph.node if node.op_type != "Cast" or node.output[0] in read]
     initializers = [initializer for initializer in graph.initializer if initializer.name in read]

@@ -1,4 +1,4 @@
-"""Engines for CPUs: OpenVINO's intermediate representation."""
+"""OpenVINO engines for CPUs, stored as OpenVINO's intermediate representation."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
@@ -14,7 +14,7 @@ from liveness.engines.metadata import engine_file
 from liveness.runtime.errors import InputError
 from liveness.video.openvino_core import openvino_core
 
-# precision -> (capability that the CPU reports, inference hint)
+# precision -> (capability reported by the CPU, inference hint)
 _PRECISIONS = {
     "bf16": ("BF16", "bf16"),
     "fp16": ("FP16", "f16"),
@@ -22,12 +22,12 @@ _PRECISIONS = {
     "fp32": ("FP32", "f32"),
     "int8": ("FP32", "f32"),
 }
-# what a layer starts with: each takes what follows it along, since the library fuses the two
+# operations that start a layer; those after one belong to its layer, since OpenVINO fuses them
 _HEADS = {"Convolution", "GroupConvolution", "MatMul"}
 
 
 class OpenVinoBackend:
-    """OpenVINO on the CPU of this machine."""
+    """OpenVINO on this machine's CPU."""
 
     def __init__(self) -> None:
         self._core = openvino_core()
@@ -44,21 +44,25 @@ class OpenVinoBackend:
 
     @property
     def supported(self) -> tuple[str, ...]:
-        """The precisions that this CPU has; OpenVINO would replace any other without a word."""
+        """Precisions this CPU supports; OpenVINO would silently replace any other."""
         return tuple(p for p, (capability, _) in _PRECISIONS.items() if capability in self._capabilities)
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """fp16 is left out: four times as exact as bf16, but slower than fp32 where only AVX-512 has it."""
+        """Precisions for `auto`, fastest first.
+
+        fp16 is omitted: it is four times as accurate as bf16, but slower than fp32 on CPUs that
+        support it through AVX-512 only.
+        """
         return tuple(p for p in ("bf16", "mixed", "fp32") if p in self.supported)
 
     def layers(self, sources: Mapping[str, Path]) -> list[str]:
-        """Names of the convolutions and matrix products, with which layers start."""
+        """Return the names of the convolutions and matrix products that start the layers."""
         return [layer[0] for layer in self._layers(self._core.read_model(sources["fp32"]))]
 
     @staticmethod
     def _layers(model: openvino.Model) -> list[list[str]]:
-        """Names of operations by layer: a head and what follows it; the input's normalisation is in none."""
+        """Group operation names by layer, a head and what follows; skips input normalisation."""
         layers: list[list[str]] = []
         for operation in model.get_ordered_ops():
             kind = operation.get_type_name()
@@ -69,9 +73,10 @@ class OpenVinoBackend:
         return layers
 
     def mix(self, sources: Mapping[str, Path], stem: Path, float32: Collection[str]) -> Path:
-        """Write `stem`.xml and .bin with these layers marked as precise, which keeps them out of bf16.
+        """Write `stem`.xml and .bin with the given layers marked as precise: they stay in float32.
 
-        Only reading a file makes such marks: Python's rt_info holds texts, which the library ignores.
+        The mark must be written into the XML file: Python's rt_info can only hold strings, which
+        OpenVINO ignores.
         """
         model = self._core.read_model(sources["fp32"])
         precise = {name for layer in self._layers(model) if layer[0] in float32 for name in layer}
@@ -87,7 +92,7 @@ class OpenVinoBackend:
         return path
 
     def quantize(self, source: Path, stem: Path, frames: NDArray[np.uint8]) -> Path:
-        """Write `stem`.xml and .bin with 8-bit integers, whose ranges are those met while scoring `frames`.
+        """Write `stem`.xml and .bin quantised to 8 bits, with ranges calibrated on `frames`.
 
         Raises:
             InputError: nncf is not installed.
@@ -106,7 +111,7 @@ class OpenVinoBackend:
         return path
 
     def build(self, source: Path, stem: Path, *, image_size: int, max_batch: int) -> None:
-        """Write `stem`.xml and .bin in float32; the precision is chosen when they are opened."""
+        """Write `stem`.xml and .bin in float32; the precision is set when they are opened."""
         model = self._core.read_model(source)
         batch = openvino.Dimension(1, max_batch)
         model.reshape({INPUT_NAME: openvino.PartialShape([batch, image_size, image_size, 3])})
@@ -117,17 +122,18 @@ class OpenVinoBackend:
     ) -> "OpenVinoEngine":
         if precision not in self.supported:
             raise InputError(
-                f"{stem}: computes in {precision}, which this CPU lacks (it has "
-                f"{', '.join(self.supported)}); compile it on such a machine or with engine.precision: auto"
+                f"{stem}: computes in {precision}, which this CPU lacks (it supports "
+                f"{', '.join(self.supported)}); compile it on this machine or set engine.precision to auto"
             )
         hint = _PRECISIONS[precision][1]
         if precision == "int8" and "bf16" in self.supported:
-            hint = "bf16"  # for what is not quantised: faster, and no less exact beside 8-bit integers
+            # for operations that are not quantised: faster, and exact enough next to 8-bit integers
+            hint = "bf16"
         options: dict[str, object] = {
             "INFERENCE_PRECISION_HINT": hint,
-            # streams of few threads, which need not wait for each other layer by layer
+            # several streams of few threads each, which do not synchronise at every layer
             "PERFORMANCE_HINT": "THROUGHPUT",
-            # every process would pin itself to the same first cores
+            # with pinning every process would use the same first cores
             "ENABLE_CPU_PINNING": False,
         }
         if threads is not None:
@@ -145,23 +151,23 @@ class OpenVinoBackend:
 
 
 class OpenVinoEngine(Engine):
-    """Cuts a batch into as many parts as the library computes at once.
+    """Split each batch into as many parts as OpenVINO computes concurrently.
 
-    Full batches, the first of which is slow, go to a second model whose shape is fixed, which the library
-    computes faster; the price is a second copy of the weights.
+    Full batches go to a second model with a fixed shape, which OpenVINO runs faster. It costs a
+    second copy of the weights, and its compilation makes the first full batch slow.
     """
 
     def __init__(
         self, requests: Callable[..., list[openvino.InferRequest]], *, image_size: int, max_batch: int
     ) -> None:
-        """`requests` compiles the model for any number of frames, or for the one that it is called with."""
+        """`requests` compiles the model for the given number of frames, or for any number."""
         super().__init__(image_size, max_batch)
         self._make = requests
         self._requests = requests()
 
     @cached_property
     def _of_full_parts(self) -> list[openvino.InferRequest] | None:
-        """None where a full batch cannot be cut evenly."""
+        """Requests for full batches; None if a full batch cannot be split evenly."""
         part, rest = divmod(self.max_batch, len(self._requests))
         return None if rest else self._make(part)
 

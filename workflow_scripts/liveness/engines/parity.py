@@ -1,4 +1,4 @@
-"""The gate between an engine and its PyTorch model: both score the same frames, and the figures decide."""
+"""Parity check: an engine must reproduce its PyTorch model's scores on a sample of frames."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from liveness.engines.parity_sample import ReferenceSample
 from liveness.metrics.error_rates import equal_error_rate
 from liveness.runtime.errors import InputError
 
-# labelled frames from which on a change of the EER is more than one frame's luck
+# below this many labelled frames a change of the EER may be due to a single frame
 EER_FRAMES = 1000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an engine may change; config.yaml explains each under engine.parity."""
+    """Limits of the parity check; config.yaml documents each under engine.parity."""
 
     max_difference: float = 0.01
     threshold: float = 0.5
@@ -25,19 +25,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an engine is from its PyTorch model, in probability of live.
+    """Differences between an engine and its PyTorch model, in probability of live.
 
     Attributes:
         frames: number of frames compared.
-        max_difference: largest absolute difference; infinite where the engine gave no finite number.
+        max_difference: largest absolute difference; infinite if the engine gave a score that is not
+            finite.
         mean_difference: mean absolute difference.
-        rank_correlation: Spearman's; None where either side is constant.
-        flips: decisions at the threshold that changed, among frames whose reference is further from it than
-            max_difference may be: nearer ones are undecided, and any rounding may move them across.
-        eer_reference, eer: of the frames of labelled videos, by the PyTorch model and by the engine; None
-            where a class is missing.
-        passed: max_difference is within its limit (which leaves no flips), and so is the change of the EER
-            where it is judged: from EER_FRAMES labelled frames on.
+        rank_correlation: Spearman's rank correlation; None if either side is constant.
+        flips: decisions at the threshold that changed, among frames whose reference differs from it
+            by more than the limit max_difference. Nearer frames are borderline: any rounding may
+            flip them.
+        eer_reference, eer: EER of the PyTorch model and of the engine on frames of labelled videos;
+            None if a class is missing.
+        passed: max_difference is within its limit (which rules out flips) and, with at least
+            EER_FRAMES labelled frames, so is the change of the EER.
     """
 
     frames: int
@@ -51,11 +53,11 @@ class Parity:
 
 
 class ParityError(InputError):
-    """An engine disagrees with its PyTorch model; the message holds the figures."""
+    """An engine disagrees with its PyTorch model; the message contains the figures."""
 
 
 def compare(sample: ReferenceSample, candidate: NDArray[np.float32], limits: Limits) -> Parity:
-    """Compare the engine's probabilities of the sample's frames, float32 [n], with the PyTorch model's."""
+    """Compare an engine's probabilities for the sample, float32 [n], with the PyTorch model's."""
     if candidate.shape != sample.probabilities.shape:
         raise ValueError(f"cannot compare shapes {sample.probabilities.shape} and {candidate.shape}")
     expected, got = sample.probabilities.astype(np.float64), candidate.astype(np.float64)
@@ -79,13 +81,13 @@ def compare(sample: ReferenceSample, candidate: NDArray[np.float32], limits: Lim
 
 
 def measure(engine: Engine, sample: ReferenceSample, limits: Limits) -> Parity:
-    """Let the engine score the sample, in chunks of its largest batch and of one frame, and compare.
+    """Score the sample with the engine and compare, also with the first frame as a batch of one.
 
-    One frame by itself takes another path through a dynamic batch; of the two scores the worse counts.
+    A single frame may take another code path through a dynamic batch; the worse score counts.
     """
     candidate = engine(sample.frames)
     alone = engine(sample.frames[:1])
-    # written so that no number (nan) is the worse one
+    # phrased so that NaN counts as the worse score
     if not abs(alone[0] - sample.probabilities[0]) <= abs(candidate[0] - sample.probabilities[0]):
         candidate[:1] = alone
     return compare(sample, candidate, limits)
@@ -94,7 +96,7 @@ def measure(engine: Engine, sample: ReferenceSample, limits: Limits) -> Parity:
 def _error_rates(
     labels: NDArray[np.int8], expected: NDArray[np.float64], got: NDArray[np.float64]
 ) -> tuple[float, float] | None:
-    """Equal error rates of both over the labelled frames; None where a class or a finite score is missing."""
+    """Return both equal error rates; None if a class is missing or a score is not finite."""
     known = labels >= 0
     if len(np.unique(labels[known])) < 2 or not np.isfinite(got).all():
         return None
@@ -102,7 +104,7 @@ def _error_rates(
 
 
 def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Spearman's rank correlation: Pearson's of the average ranks."""
+    """Return Spearman's rank correlation: Pearson's correlation of the average ranks."""
     if not np.isfinite(b).all() or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.clip(np.corrcoef(_average_ranks(a), _average_ranks(b))[0, 1], -1, 1))
@@ -114,23 +116,23 @@ def _average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def require(parity: Parity, limits: Limits, name: str) -> None:
-    """Raise ParityError with the figures unless the engine called `name` passed."""
+    """Raise ParityError with the figures unless the engine `name` passed."""
     if not parity.passed:
         raise ParityError(
             f"{name}: the engine disagrees with its PyTorch model by more than engine.parity allows; "
-            f"try engine.precision: auto or fp32, or look at the model\n{table(parity, limits)}"
+            f"set engine.precision to auto or fp32, or check the model\n{table(parity, limits)}"
         )
 
 
 def table(parity: Parity, limits: Limits) -> str:
-    """The figures, one a line."""
+    """Format the figures, one per line."""
     eers = f"{_rounded(parity.eer_reference)} -> {_rounded(parity.eer)}"
     return (
         f"  frames compared     {parity.frames}\n"
         f"  largest difference  {parity.max_difference:.6f} (limit {limits.max_difference:g})\n"
         f"  mean difference     {parity.mean_difference:.6f}\n"
         f"  rank correlation    {_rounded(parity.rank_correlation)}\n"
-        f"  EER                 {eers} (change judged from {EER_FRAMES} labelled frames on)\n"
+        f"  EER                 {eers} (checked from {EER_FRAMES} labelled frames on)\n"
         f"  flipped decisions   {parity.flips} at {limits.threshold:g}"
     )
 

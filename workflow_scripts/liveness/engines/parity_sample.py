@@ -1,4 +1,4 @@
-"""What an engine is held against: real frames and what PyTorch gives them. Travels with the engine."""
+"""Reference sample for the parity check: frames and PyTorch's scores, stored with the engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from liveness.video.preprocessing import model_input
 if TYPE_CHECKING:
     from liveness.video.frame_store import FrameStore
 
-# in place of the label of a frame whose video has none
+# label of frames from unlabelled videos
 UNKNOWN = -1
 
 
 @dataclass(frozen=True)
 class ReferenceSample:
-    """Frames uint8 [n, S, S, 3], the float32 probabilities [n] that PyTorch gives them, and their labels.
+    """Frames uint8 [n, S, S, 3], PyTorch's float32 probabilities [n] for them, and their labels.
 
-    `labels` are int8 [n]: 1 (live), 0 (spoof) or UNKNOWN.
+    `labels` is int8 [n]: 1 (live), 0 (spoof) or UNKNOWN.
     """
 
     frames: NDArray[np.uint8]
@@ -46,17 +46,20 @@ class ReferenceSample:
 def draw_frames(
     store: "FrameStore", count: int, size: int, labels: Mapping[str, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
-    """Up to `count` frames spread evenly over the store, uint8 [n, size, size, 3], and their labels int8 [n].
+    """Draw up to `count` frames spread evenly over the store, with their labels.
 
-    `labels` maps names of videos to 1 (live) or 0 (spoof); any may be missing.
+    `labels` maps video names to 1 (live) or 0 (spoof); unlabelled videos may be missing.
+
+    Returns:
+        Frames uint8 [n, size, size, 3] and labels int8 [n].
 
     Raises:
         InputError: the store is empty.
     """
     if not len(store):
         raise InputError(
-            "no video has a readable frame to compare engines on; see the job's log, and lower shards "
-            "where there are about as many as videos."
+            "no video has a readable frame to validate engines with; see the job's log, and lower shards "
+            "if there are about as many as videos"
         )
     rows = np.unique(np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int))
     frames = np.stack([model_input(store.image(row), size) for row in rows])
@@ -70,10 +73,10 @@ def write_sample(path: str | Path, sample: ReferenceSample) -> None:
 
 
 def read_sample(path: str | Path) -> ReferenceSample:
-    """Read what `write_sample` wrote; never unpickles.
+    """Read a sample written by `write_sample`, without unpickling.
 
     Raises:
-        InputError: the file is not such a sample.
+        InputError: the file is not a parity sample.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""What the parity gate found, one row per engine."""
+"""Results of the parity check as a table with one row per engine."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +9,14 @@ from liveness.engines.metadata import read_metadata
 
 
 def parity_table(metadata: Mapping[tuple[str, int], str | Path]) -> pd.DataFrame:
-    """Columns: model, fold, backend, precision, target, gate (pass, or pending where the engine could not run
-    when it was built), float32_layers, and the figures of Parity, empty while pending.
+    """Tabulate the engines described by `metadata`, which maps (model, fold) to .json files.
 
-    `metadata` maps (model, fold) to the engine's .json file. An engine that fails the gate has none.
+    Columns: model, fold, backend, precision, target, gate ("pass", or "pending" if the engine could
+    not run where it was built), float32_layers, and the figures of Parity, empty while pending.
+    Engines that fail the check have no metadata.
 
     Raises:
-        InputError: as read_metadata.
+        InputError: see read_metadata.
     """
     rows = []
     for (model, fold), path in metadata.items():

@@ -1,4 +1,4 @@
-"""A classifier with its pre-processing inside: from raw pixels to a probability."""
+"""A classifier with built-in pre-processing, from raw pixels to a probability."""
 
 import copy
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ LIVE = 1  # index of the live class among the two logits
 
 
 class PixelClassifier(nn.Module):
-    """uint8 NHWC [n, S, S, 3] in 0..255 -> float32 probability of live [n].
+    """Map uint8 NHWC pixels [n, S, S, 3] in 0..255 to the probability of live, float32 [n].
 
-    `network` maps normalised NCHW images to logits [n, 2]. With `half` a copy of it computes in float16;
-    normalisation and softmax stay float32, so that each is rounded only once.
+    `network` maps normalised NCHW images to logits [n, 2]. With `half` a copy of it computes in
+    float16; normalisation and softmax stay in float32, so that their results are rounded only once.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a back end's name to the library behind it, imported only when it is asked for."""
+"""Open back ends by name, importing their libraries only on request."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ from liveness.engines.catalog import BACKENDS
 from liveness.engines.interface import Backend, BuildOptions
 from liveness.runtime.errors import InputError
 
-# beside the engines' folders of one model
+# next to the engine folders of a model
 CACHE_FOLDER = ".cache"
 
 
 def open_backend(name: str, *, stem: Path | None = None, options: BuildOptions | None = None) -> Backend:
-    """The back end of that name. Imports this one's libraries and no other's.
+    """Open a back end, importing its libraries and no other's.
 
     Args:
         name: one of BACKENDS.
-        stem: of an engine; what the library learns for next time is kept beside the engine's folder.
-        options: for building.
+        stem: stem of an engine; the library's caches are kept next to the engine's folder.
+        options: build options.
 
     Raises:
         InputError: the name is unknown, or the back end is not installed.

@@ -1,6 +1,7 @@
-"""`preprocessing.part`, `model_input` and mirroring as a CUDA kernel: one upload feeds all sizes and views.
+"""CUDA kernel for cropping, resizing and mirroring: one upload feeds all image sizes and views.
 
-The source also compiles as C++, where `input_pixel` can be held against OpenCV without a GPU.
+It reproduces `preprocessing.part` and `model_input`. The source also compiles as C++, so that
+`input_pixel` can be tested against OpenCV without a GPU.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from liveness.video.preprocessing import Box
 
-# threads per block: 256 pixels of one image, eight rows of a warp each
+# threads per block: 256 pixels of one image, in eight rows of one warp each
 BLOCK = (32, 8, 1)
 
 SOURCE = r"""
@@ -25,11 +26,11 @@ using std::min; using std::max;
 
 typedef unsigned char uint8;
 
-// One part of a frame, as crop_table writes it: where it starts, bytes from row to row, its size in pixels.
+// One part of a frame, as crop_table writes it: offset and row stride in bytes, size in pixels.
 struct Crop { long long start, stride, height, width; };
 
-// Mean over the source area of pixel (x, y) of the part shrunk to [height, width], rounded as OpenCV does.
-// Lengths are counted in 1/height and 1/width of a pixel, so that edges are exact.
+// Mean over the source area of pixel (x, y) of the part shrunk to [height, width], rounded like
+// OpenCV. Lengths are in units of 1/height and 1/width of a pixel, so that edges are exact.
 SHARED_CODE int shrunk_level(const uint8* pixels, const Crop& crop, int height, int width, int y, int x,
                              int channel)
 {
@@ -46,7 +47,8 @@ SHARED_CODE int shrunk_level(const uint8* pixels, const Crop& crop, int height, 
     return (int)rintf((float)sum / ((float)side_y * side_x));
 }
 
-// The two pixels of a growing side between which output pixel i of `size` lies; how far towards the second.
+// Finds the two pixels of an enlarged side around output pixel i of `size`; returns the weight of
+// the second.
 SHARED_CODE float neighbours(int i, int size, int side, int* first, int* second)
 {
     const float at = (i + 0.5f) * side / size - 0.5f;
@@ -56,7 +58,8 @@ SHARED_CODE float neighbours(int i, int size, int side, int* first, int* second)
     return at - below;
 }
 
-// One row's level between pixels x0 and x1, times 2048: OpenCV interpolates in this fixed point.
+// Level of a row between pixels x0 and x1, times 2048, the fixed point in which OpenCV
+// interpolates.
 SHARED_CODE int row_level(const uint8* pixels, const Crop& crop, int height, int width, int y, int x0, int x1,
                           float across, int channel)
 {
@@ -102,9 +105,9 @@ extern "C" __global__ void model_inputs(const uint8* pixels, const Crop* crops, 
 
 
 def crop_table(shapes: Sequence[tuple[int, ...]], box: Box, starts: Sequence[int]) -> NDArray[np.int64]:
-    """The kernel's `Crop` of each frame, int64 [n, 4]: the pixels that `preprocessing.part` takes.
+    """Return the kernel's `Crop` of each frame, int64 [n, 4]: the pixels of `preprocessing.part`.
 
-    `shapes` are those of the frames [H, W, 3], `starts` the bytes at which they lie one after the other.
+    `shapes` are the frames' shapes [H, W, 3], `starts` their byte offsets in the upload.
     """
     left, top, right, bottom = box
     rows = []

@@ -1,4 +1,4 @@
-"""All engines of one run on one processor: a batch of frames goes in, every engine's scores come out."""
+"""Run a group of engines on one processor, from batches of frames to every engine's scores."""
 
 import threading
 import time
@@ -20,30 +20,30 @@ from liveness.video.preprocessing import View
 def open_engines(
     metadata: Sequence[Path], views: Sequence[View], *, batch_size: int, threads: int | None
 ) -> EngineGroup:
-    """Open the engines that these metadata files describe, each through `load_engine` and its gate.
+    """Open the engines that the metadata files describe, each with `load_engine` and its checks.
 
     Args:
-        metadata: the .json files that `compile_engine` wrote; `submit` counts engines in their order.
-        views: what of each frame is scored; the mean counts.
-        batch_size: most frames of a batch.
+        metadata: .json files written by `compile_engine`; `submit` numbers engines in this order.
+        views: views of each frame to score; their scores are averaged.
+        batch_size: largest batch, in frames.
         threads: CPU threads to compute with; None leaves the back end's default.
 
     Raises:
-        InputError, ParityError: as load_engine.
+        InputError, ParityError: see load_engine.
     """
     with ExitStack() as stack:
         engines = [stack.enter_context(load_engine(path, threads=threads)) for path in metadata]
-        ensemble: EngineGroup
+        group: EngineGroup
         if all(isinstance(engine, TensorRtEngine) for engine in engines):
-            ensemble = CudaEngines(engines, views, batch_size=batch_size)  # type: ignore[arg-type]
+            group = CudaEngines(engines, views, batch_size=batch_size)  # type: ignore[arg-type]
         else:
-            ensemble = SerialEngines(engines, views)
-        stack.pop_all()  # from here on the ensemble closes them
-        return ensemble
+            group = SerialEngines(engines, views)
+        stack.pop_all()  # from here on the group closes the engines
+        return group
 
 
 class SerialEngines(EngineGroup):
-    """Runs one engine after the other in one thread: on a CPU each of them takes all cores that it may."""
+    """Run engines one after the other in one thread; on a CPU each uses all available cores."""
 
     takes_frames = False
 
@@ -83,5 +83,5 @@ class SerialEngines(EngineGroup):
 
 
 def _mirrored(images: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
-    """The images [n, S, S, 3] as the view has them; not a copy."""
+    """Mirror images [n, S, S, 3] as the view requires, without copying."""
     return images[:, :: -1 if view.vflip else 1, :: -1 if view.hflip else 1]

@@ -1,6 +1,6 @@
-"""Engines for NVIDIA GPUs: TensorRT 10.16 to 11, and TensorRT-RTX, which also builds where there is no GPU.
+"""Engines for NVIDIA GPUs: TensorRT 10.16 to 11, and TensorRT-RTX, which builds without a GPU.
 
-The libraries differ in names only; what one of them lacks is looked up with hasattr, never by version.
+The APIs differ in names only; missing features are detected with hasattr, never by version.
 """
 
 import importlib
@@ -36,7 +36,7 @@ def _import_tensorrt(name: str) -> Any:
 
 
 def _logger(trt: Any) -> Any:
-    """The library's messages as log records, so that they reach the rule's log."""
+    """Forward the library's messages to logging, so that they reach the rule's log."""
     severity = trt.ILogger.Severity
     levels = {
         severity.INTERNAL_ERROR: logging.ERROR,
@@ -57,10 +57,10 @@ def _logger(trt: Any) -> Any:
 
 
 class TensorRtBackend:
-    """`tensorrt` or `tensorrt_rtx`, whichever is named.
+    """TensorRT or TensorRT-RTX, by module name.
 
-    What the library learns about a GPU and would learn again (times of kernels, or compiled kernels) is kept
-    in files of the folder `cache`, one for each version and GPU; losing them costs time only.
+    The timings and compiled kernels that the library would otherwise measure or compile again are
+    cached as files in the folder `cache`, one per version and GPU; losing them only costs time.
     """
 
     precisions = supported = ("fp16", "mixed", "fp32")
@@ -84,7 +84,7 @@ class TensorRtBackend:
             return AHEAD_OF_TIME
 
     def layers(self, sources: Mapping[str, Path]) -> list[str]:
-        """Names of the convolutions and matrix products, with which layers start."""
+        """Return the names of the convolutions and matrix products that start the layers."""
         import onnx
 
         from liveness.engines.onnx_mixed_precision import onnx_layers
@@ -92,7 +92,7 @@ class TensorRtBackend:
         return list(onnx_layers(onnx.load(sources["fp16"], load_external_data=False)))
 
     def mix(self, sources: Mapping[str, Path], stem: Path, float32: Collection[str]) -> Path:
-        """Write `stem`.onnx: the half-precision file with these layers in float32."""
+        """Write `stem`.onnx, the half-precision graph with the given layers in float32."""
         import onnx
 
         from liveness.engines.onnx_mixed_precision import mixed_onnx
@@ -105,21 +105,21 @@ class TensorRtBackend:
         """Write `stem`.plan for batches of 1 to max_batch, tuned for max_batch.
 
         Raises:
-            InputError: there is no GPU and the library needs one, it lacks one of the options here, or the
-                ONNX file cannot be parsed or built.
+            InputError: the library needs a GPU and there is none, it does not support an option
+                here, or the ONNX file cannot be parsed or built.
         """
         trt = self._trt
         if self._name == "tensorrt" and self.target == AHEAD_OF_TIME:
-            driver()  # says what is missing
+            driver()  # raises an error that names what is missing
         builder = trt.Builder(self._logger)
-        # strongly typed: the precision is that of the ONNX file, the only way that all versions have
+        # strongly typed: the ONNX file sets the precision; only this mode exists in all versions
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
         parser = trt.OnnxParser(network, self._logger)
         if not parser.parse_from_file(str(source)):
             reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
             raise InputError(f"{source}: {self._name} {self.version} cannot parse it ({reasons})")
         config = builder.create_builder_config()
-        # fp32 is what auto falls back to when fewer bits are not enough
+        # no TF32: auto falls back to fp32 when fewer bits are not accurate enough
         config.clear_flag(trt.BuilderFlag.TF32)
         self._apply_options(config)
         shape = (image_size, image_size, 3)
@@ -144,26 +144,26 @@ class TensorRtBackend:
             config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
         if options.hardware_compatible:
             config.hardware_compatibility_level = trt.HardwareCompatibilityLevel.AMPERE_PLUS
-            # read back: TensorRT-RTX has the attribute and ignores it
+            # read it back: TensorRT-RTX has the attribute but ignores it
             if config.hardware_compatibility_level != trt.HardwareCompatibilityLevel.AMPERE_PLUS:
                 raise InputError(
                     f"engine.tensorrt.hardware_compatible is true, which {self._name} {self.version} cannot "
-                    "build; set it to false, and engine.target to build for each kind of GPU"
+                    "build; set it to false, and compile for each kind of GPU with engine.target"
                 )
         if options.version_compatible:
             if self.target == AHEAD_OF_TIME or not hasattr(trt.BuilderFlag, "VERSION_COMPATIBLE"):
                 raise InputError(
                     f"engine.tensorrt.version_compatible is true, which {self._name} {self.version} cannot "
-                    "build without a GPU; set it to false, or compile where there is one"
+                    "build without a GPU; set it to false, or compile on a machine with a GPU"
                 )
             config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
 
     def _use_timing_cache(self, config: Any) -> Any:
-        """The measured times of earlier builds on this kind of GPU; TensorRT-RTX measures nothing."""
+        """Reuse kernel timings from earlier builds on this kind of GPU (not for TensorRT-RTX)."""
         if hasattr(self._trt, "IRuntimeCache"):
             return None
         measured = config.create_timing_cache(_kept(self._cache_file("times")))
-        # False: refuse the cache of another kind of GPU
+        # False: reject the cache of another kind of GPU
         if measured is None or not config.set_timing_cache(measured, False):
             measured = config.create_timing_cache(b"")
             config.set_timing_cache(measured, False)
@@ -179,7 +179,7 @@ class TensorRtBackend:
     def open(
         self, stem: Path, *, precision: str, image_size: int, max_batch: int, threads: int | None
     ) -> "TensorRtEngine":
-        """Open `stem`.plan on the GPU; the precision is inside the plan, and `threads` are the CPU's."""
+        """Open `stem`.plan on the GPU. The plan fixes the precision; `threads` is for CPUs."""
         return TensorRtEngine(
             self._trt,
             self._logger,
@@ -191,13 +191,14 @@ class TensorRtBackend:
 
 
 class TensorRtEngine(Engine):
-    """A plan on the GPU. Called by itself it scores through buffers of its own; an ensemble brings its own.
+    """A TensorRT plan on the GPU.
 
-    One thread at a time may use it.
+    Direct calls allocate the engine's own buffers; an engine group provides shared ones. Only one
+    thread at a time may use the engine.
 
     Attributes:
-        scratch_bytes: device memory that a context computes in.
-        captures_graphs: the library captures CUDA graphs by itself (TensorRT-RTX).
+        scratch_bytes: device memory that a context needs for activations.
+        captures_graphs: the library captures CUDA graphs itself (TensorRT-RTX).
     """
 
     def __init__(
@@ -210,19 +211,20 @@ class TensorRtEngine(Engine):
         self._alone: _Alone | None = None
         with active_context():
             self._runtime = trt.Runtime(logger)
-            # a version-compatible plan brings its own runtime; the metadata's digest vouches for the file
+            # a version-compatible plan contains its own runtime; the digest in the metadata has
+            # been verified
             self._runtime.engine_host_code_allowed = True
             self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
             if self._engine is None:
                 raise InputError(
-                    f"{plan}: {trt.__name__} {trt.__version__} refuses it on {gpu_name()}; an engine "
-                    "runs on the kind of GPU and with the version that it was built with: compile again here"
+                    f"{plan}: {trt.__name__} {trt.__version__} refuses it on {gpu_name()}; an engine only "
+                    "runs on the kind of GPU and with the version it was built for: compile again here"
                 )
             self._configuration, self._cache = self._runtime_configuration()
         self.scratch_bytes: int = self._engine.device_memory_size_v2
 
     def _runtime_configuration(self) -> tuple[Any, Any]:
-        """How contexts are made, and TensorRT-RTX's cache of kernels that it compiles for this GPU."""
+        """Return the settings for contexts and TensorRT-RTX's cache of kernels for this GPU."""
         if not hasattr(self._engine, "create_runtime_config"):
             return None, None
         configuration, cache = self._engine.create_runtime_config(), None
@@ -232,7 +234,7 @@ class TensorRtEngine(Engine):
         if hasattr(configuration, "create_runtime_cache"):
             cache = configuration.create_runtime_cache()
             if kept := _kept(self._kernels):
-                cache.deserialize(kept)  # refuses what is broken or another GPU's
+                cache.deserialize(kept)  # rejects a corrupt cache or one of another GPU
             configuration.set_runtime_cache(cache)
         if hasattr(configuration, "cuda_graph_strategy"):
             configuration.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
@@ -243,17 +245,17 @@ class TensorRtEngine(Engine):
         return hasattr(self._configuration, "cuda_graph_strategy")
 
     def context(self, scratch: tuple[int, int], pixels: int, probability: int) -> Any:
-        """A context that computes in `scratch` (device address and bytes, at least scratch_bytes).
+        """Create a context that computes in `scratch` (device address and at least scratch_bytes).
 
-        `pixels` and `probability` are the addresses of uint8 [max_batch, S, S, 3] and float32 [max_batch].
-        Contexts may share all three as long as one at a time is at work.
+        `pixels` and `probability` are the device addresses of uint8 [max_batch, S, S, 3] and
+        float32 [max_batch]. Contexts may share all three as long as only one runs at a time.
         """
         how = self._configuration or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
         context = self._engine.create_execution_context(how)
         if context is None:
             raise InputError(
-                f"{self._plan}: the GPU has no room for a context of this engine; lower engine.max_batch or "
-                "free the GPU"
+                f"{self._plan}: not enough GPU memory for a context of this engine; lower engine.max_batch "
+                "or free GPU memory"
             )
         context.set_device_memory(*scratch)
         context.set_tensor_address(INPUT_NAME, pixels)
@@ -261,7 +263,7 @@ class TensorRtEngine(Engine):
         return context
 
     def enqueue(self, context: Any, n: int, stream: Any) -> None:
-        """Put the scoring of the first n frames onto the stream."""
+        """Enqueue the scoring of the first n frames on the stream."""
         context.set_input_shape(INPUT_NAME, (n, self.image_size, self.image_size, 3))
         if not context.execute_async_v3(stream.handle):
             raise RuntimeError(f"{self._plan}: TensorRT could not run the engine; its errors are above")
@@ -280,14 +282,14 @@ class TensorRtEngine(Engine):
         return own.host_probability[:n]
 
     def free_buffers(self) -> None:
-        """Free what the engine holds to be called by itself; a later call takes it again."""
+        """Free the buffers for direct calls; a later direct call allocates them again."""
         if self._alone is not None:
             with active_context():
                 self._alone.close()
             self._alone = None
 
     def close(self) -> None:
-        """Free the GPU's memory, dependants first, and keep the kernels that were compiled meanwhile."""
+        """Free GPU memory, dependent objects first, and cache newly compiled kernels."""
         self.free_buffers()
         with active_context():
             if self._cache is not None:
@@ -296,7 +298,7 @@ class TensorRtEngine(Engine):
 
 
 class _Alone:
-    """The context, stream and buffers of an engine that is called by itself. The CUDA context is active."""
+    """Context, stream and buffers for direct calls of an engine. Needs the CUDA context active."""
 
     def __init__(self, engine: TensorRtEngine, cuda: Any) -> None:
         side, n = engine.image_size, engine.max_batch
@@ -318,12 +320,12 @@ class _Alone:
 
 
 def _kept(path: Path | None) -> bytes:
-    """What an earlier run kept; nothing where there is none."""
+    """Return the content cached by an earlier run, empty if there is none."""
     return path.read_bytes() if path is not None and path.is_file() else b""
 
 
 def _keep(path: Path | None, content: bytes) -> None:
-    """Keep it for later runs. Of two jobs that write at once the last one wins: no result depends on it."""
+    """Cache content for later runs. Concurrent jobs may overwrite it: no result depends on it."""
     if path is not None and content != _kept(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, delete=False) as temporary:

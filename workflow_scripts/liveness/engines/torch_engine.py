@@ -1,4 +1,4 @@
-"""The reference engine: the checkpoint itself in eager PyTorch, on the GPU if there is one."""
+"""The reference engine: the checkpoint itself in PyTorch, on the GPU if there is one."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class TorchBackend:
     """PyTorch on this machine."""
 
-    precisions = ("fp32",)  # auto: what others are held against
+    precisions = ("fp32",)  # for auto: the reference that other engines are validated against
     supported = ("fp32", "bf16", "fp16")
 
     def __init__(self, options: BuildOptions | None = None) -> None:
@@ -35,13 +35,14 @@ class TorchBackend:
         return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
 
     def build(self, source: Path, stem: Path, *, image_size: int, max_batch: int) -> None:
-        """The engine is the checkpoint: copy it."""
+        """Copy the checkpoint, which is the engine."""
         shutil.copyfile(source, engine_file(stem, ".safetensors"))
 
     def open(
         self, stem: Path, *, precision: str, image_size: int, max_batch: int, threads: int | None
     ) -> "TorchEngine":
-        from liveness.models.checkpoint import load_checkpoint  # the one place where engines meet models
+        from liveness.models.checkpoint import load_checkpoint  # lazy: only this back end needs
+        # models
 
         path = engine_file(stem, ".safetensors")
         checkpoint = load_checkpoint(path)
@@ -63,9 +64,10 @@ class TorchBackend:
 
 
 class TorchEngine(Engine):
-    """Scores frames with a network that maps normalised NCHW images to logits [n, 2].
+    """Score frames with a network that maps normalised NCHW images to logits [n, 2].
 
-    In bf16 and fp16 convolutions and matrix products are computed in that type, and what needs it in float32.
+    With bf16 and fp16, convolutions and matrix products use that type; operations that need
+    float32 keep it (autocast).
     """
 
     def __init__(
@@ -82,15 +84,15 @@ class TorchEngine(Engine):
         super().__init__(image_size, max_batch)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._classifier = PixelClassifier(network, mean, std).eval()
-        # channels last: the frames' own layout, and the one that convolutions are fastest in
+        # channels last: the layout of the frames, and the fastest one for convolutions
         self._classifier.to(memory_format=torch.channels_last).to(self._device)
         self._type = _TYPES.get(precision)
         if compiled:
-            # once for all sizes of batches
+            # one compilation for all batch sizes
             self._classifier.compile(dynamic=True)
 
     def _score(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # a reference keeps all of float32's mantissa: no TF32 convolutions
+        # the reference keeps the full float32 mantissa: no TF32 convolutions
         with (
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
