@@ -10,10 +10,7 @@ import pytest
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.aggregation import model_scores
 from liveness.evaluation.rates import held_out_rates
-from liveness.metrics import error_rates
-from liveness.metrics.confidence_bands import bpcer_band, share_band
 from liveness.report import plots
-from liveness.report.html_pages import ROWS, Card, contact_sheet, page, sortable_table
 from liveness.report.plot_style import write_figure
 from liveness.scoring.timing import read_stages, stage_table
 
@@ -49,25 +46,6 @@ def test_held_out_scores_draw(changes: dict[str, Any], tmp_path: Path) -> None:
         assert "<svg" in (tmp_path / f"{number}.svg").read_text()[:1000]
 
 
-def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
-    videos, _ = sample()
-    for name in ("first", "second"):
-        write_figure(plots.score_histograms(videos), tmp_path / f"{name}.svg")
-    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
-
-
-def test_a_band_is_that_of_the_rate_at_each_level() -> None:
-    videos, _ = sample()
-    measured = held_out_rates(videos, seed=3)
-    arguments = videos["liveness_score"].to_numpy(), videos["score"].to_numpy(), videos["group"]
-    band = bpcer_band(*arguments, np.array([0.1, 0.05]), seed=3)
-    assert band[0] == pytest.approx(measured["intervals"]["bpcer10"])
-    assert band[1] == pytest.approx(measured["intervals"]["bpcer20"])
-    shares = share_band(*arguments, seed=3)
-    assert shares.shape == (error_rates.BINS, 2)
-    assert (shares[:, 0] <= shares[:, 1])[np.isfinite(shares[:, 0])].all()
-
-
 def test_stages_of_several_shards_add_up(tmp_path: Path) -> None:
     for number, videos in enumerate((10, 30)):
         seconds = {"decode": videos * 0.4, "preprocess": 0.0, "compute": videos * 0.1}
@@ -92,24 +70,6 @@ def test_learning_curves_have_a_line_per_fold_and_mark_the_epoch_that_was_kept()
     marks = [line.get_xdata() for line in loss.lines if line.get_marker() != "None"]
     assert [float(np.asarray(mark).item()) for mark in marks] == [2, 2]
     assert {"fold 0", "fold 2"} <= {str(line.get_label()) for line in loss.lines}
-
-
-def test_a_table_escapes_what_it_holds_and_cuts_what_is_long() -> None:
-    frame = pd.DataFrame({"fname": ["<b>&.mp4", *map(str, range(ROWS))], "score": np.nan})
-    text = sortable_table(frame, "scores.csv")
-    assert "&lt;b&gt;&amp;.mp4" in text
-    assert "and 1 more: see scores.csv" in text
-    assert "nan" not in text
-    assert "There are none." in sortable_table(frame.head(0))
-
-
-def test_a_sheet_holds_its_frames_itself() -> None:
-    pictures = {caption: np.zeros((8, 6, 3), np.uint8) for caption in ("frame 0", "<b>")}
-    text = page("Sheet", contact_sheet([Card('"a".mp4', "score 1", pictures, "false accept")]))
-    assert text.count("data:image/jpeg;base64,") == 2
-    assert "&quot;a&quot;.mp4" in text
-    assert "<small>&lt;b&gt;</small>" in text
-    assert "There are none." in contact_sheet([])
 
 
 def test_robustness_has_a_bar_and_an_interval_per_row() -> None:
