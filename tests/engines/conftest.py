@@ -1,7 +1,12 @@
 """Fixtures that export each network once per test run."""
 
+import shutil
+from pathlib import Path
+
 import pytest
-from exported import Exported, create, export
+from exported import MAX_BATCH, Exported, create, export
+
+from liveness.engines.compile import compile_engine
 
 # Networks have fewer blocks than the real ones, since exporting takes seconds per block.
 
@@ -32,3 +37,23 @@ def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def whole_convnext(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """A complete ConvNeXt-Atto, as checkpoints require; no ONNX."""
     return export(create("convnext_atto"), "convnext_atto", 64, (), tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def compiled(convnext: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engines")
+    compile_engine(
+        folder / "0",
+        backend="openvino",
+        precision="fp32",
+        sources=convnext.onnx,
+        reference=convnext.reference,
+        max_batch=MAX_BATCH,
+    )
+    return folder
+
+
+@pytest.fixture
+def folder(compiled: Path, tmp_path: Path) -> Path:
+    """Copy the engine, so that a test may damage it."""
+    return Path(shutil.copytree(compiled, tmp_path / "engines"))

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 from exported import MAX_BATCH, Exported
 
-from liveness.engines.catalog import (
-    BACKENDS,
-    ENGINE_SUFFIXES,
-    METADATA_SUFFIX,
-    PARITY_SUFFIX,
-    onnx_precisions,
-)
+from liveness.engines.catalog import ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX
 from liveness.engines.compile import compile_engine
 from liveness.engines.interface import AHEAD_OF_TIME
 from liveness.engines.load import load_engine
@@ -22,8 +16,8 @@ from liveness.engines.metadata import EngineMetadata
 from liveness.engines.parity import Limits, ParityError
 from liveness.engines.registry import open_backend
 from liveness.models.checkpoint import save_checkpoint
-from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
+from liveness.runtime.file_digest import sha256
 
 
 def compile_openvino(exported: Exported, stem: Path, precision: str = "auto") -> EngineMetadata:
@@ -132,31 +126,6 @@ def test_the_torch_engine_is_built_from_the_checkpoint(whole_convnext: Exported,
     with load_engine(tmp_path / "torch" / "0.json") as engine:
         scores = engine(whole_convnext.reference.frames)
     np.testing.assert_allclose(scores, whole_convnext.reference.probabilities, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("backend", "precision", "needed"),
-    [
-        ("openvino", "auto", ("fp32",)),
-        ("openvino", "bf16", ("fp32",)),
-        ("tensorrt", "auto", ("fp16", "fp32")),
-        ("tensorrt_rtx", "fp16", ("fp16",)),
-        ("torch", "auto", ()),
-    ],
-)
-def test_onnx_files_that_a_back_end_needs(backend: str, precision: str, needed: tuple[str, ...]) -> None:
-    assert onnx_precisions(backend, precision) == needed
-
-
-@pytest.mark.parametrize("backend", [*BACKENDS, "tflite"])
-def test_an_unknown_precision_or_back_end_is_refused(backend: str) -> None:
-    with pytest.raises(InputError, match=r"engine\.precision is 'int4'.*expected one of"):
-        onnx_precisions(backend, "int4")
-
-
-def test_an_unknown_back_end_is_refused() -> None:
-    with pytest.raises(InputError, match=r"engine\.backend is 'tflite'; expected one of: openvino, "):
-        open_backend("tflite")
 
 
 def test_eight_bits_are_calibrated_and_held_to_their_own_limit(convnext: Exported, tmp_path: Path) -> None:

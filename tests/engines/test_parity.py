@@ -1,6 +1,4 @@
-"""The parity check: its figures, its verdict, and the stored sample."""
-
-from pathlib import Path
+"""The parity gate: its figures, and which engines pass."""
 
 import numpy as np
 import pytest
@@ -11,8 +9,7 @@ from scipy.stats import spearmanr
 
 from liveness.engines.parity import EER_FRAMES, Limits, Parity, ParityError, measure, require
 from liveness.engines.parity import compare as compare_sample
-from liveness.engines.parity_sample import ReferenceSample, read_sample, write_sample
-from liveness.runtime.errors import InputError
+from liveness.engines.parity_sample import ReferenceSample
 
 probability = st.floats(0, 1, width=32)
 pairs = st.integers(1, 30).flatmap(
@@ -111,30 +108,6 @@ def test_without_both_classes_there_is_no_eer() -> None:
     sample = sample_of(np.array([0.1, 0.9], np.float32), np.array([1, -1], np.int8))
     parity = compare_sample(sample, sample.probabilities, Limits())
     assert parity.eer is None and parity.eer_reference is None and parity.passed
-
-
-def test_the_sample_survives_its_file(tmp_path: Path) -> None:
-    sample = ReferenceSample(
-        np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3),
-        np.array([0.25], np.float32),
-        np.array([1], np.int8),
-    )
-    write_sample(tmp_path / "0.parity.npz", sample)
-    again = read_sample(tmp_path / "0.parity.npz")
-    for name, array in vars(sample).items():
-        assert np.array_equal(getattr(again, name), array) and getattr(again, name).dtype == array.dtype
-
-
-def test_a_pickle_in_the_sample_is_refused(tmp_path: Path) -> None:
-    frames = np.zeros((1, 4, 4, 3), np.uint8)
-    np.savez(tmp_path / "0.parity.npz", frames=frames, probabilities=np.array([{}], object))
-    with pytest.raises(InputError, match=r"0\.parity\.npz: not a parity sample"):
-        read_sample(tmp_path / "0.parity.npz")
-
-
-def test_a_sample_without_finite_probabilities_is_refused() -> None:
-    with pytest.raises(ValueError, match="not finite"):
-        sample_of(np.array([np.nan], np.float32))
 
 
 def test_a_path_for_single_frames_that_gives_no_number_fails_the_gate() -> None:
