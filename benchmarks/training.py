@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from clips import write_clip  # noqa: E402
-from liveness.augmentation.training_views import Augmentation  # noqa: E402
+from liveness.settings.training import Augmentation# noqa: E402
 from liveness.models.checkpoint import create  # noqa: E402
 from liveness.training import lightning_module as ours  # noqa: E402
 from liveness.training.fine_tune import fine_tune  # noqa: E402
@@ -155,7 +155,7 @@ def main() -> None:
         labels = film(folder / "videos", arguments.steps)
         build_manifest(folder / "videos", [folder / "0.csv"], folder / "cache.sqlite", workers=threads)
         manifest = read_manifest([folder / "0.csv"])
-        extract(manifest, folder / "videos", folder / "0.arrow", Sampling(4, (0.0, 1.0), 256), 95, threads)
+        extract(manifest, folder / "videos", folder / "0.arrow", Sampling(4, (0.0, 1.0), 256), threads)
         store = FrameStore([folder / "0.arrow"])
         for row, fname in enumerate(store.fnames):
             path = folder / "jpeg" / str(labels[fname]) / f"{row}.jpg"

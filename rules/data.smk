@@ -1,80 +1,37 @@
-# Videos -> manifests, folds. The demo makes its videos first.
+# Videos -> manifests and folds.
 
 
-rule demo:
-    """Films the demo's videos."""
-    output:
-        train_videos=directory("demo/train/videos"),
-        train_labels="demo/train/labels.csv",
-        test_videos=directory("demo/test/videos"),
-        test_answers="demo/test/answers.csv",
-    log:
-        "results/logs/demo.log",
-    benchmark:
-        "results/benchmarks/demo.tsv"
-    conda:
-        "../envs/data.yaml"
-    params:
-        code=source_digest("demo.py"),
-    script:
-        "../workflow_scripts/demo.py"
-
-
-# One rule for each entry of the configuration's fetch. What its files are is known by their checksum, whatever the code.
-for name, source in config["fetch"].items():
-
-    rule:
-        name:
-            f"fetch_{name}"
-        output:
-            [
-                directory(path) if key.endswith("/") else path
-                for key, path in (source["unzip"] or {"": source["to"]}).items()
-            ],
-        log:
-            f"results/logs/fetch/{name}.log",
-        retries: 2
-        # a cluster's nodes often have no way out
-        localrule: True
-        conda:
-            "../envs/data.yaml"
-        params:
-            name=name,
-            sha256=source["sha256"],
-            unzip=list(source["unzip"]),
-        script:
-            "../workflow_scripts/fetch.py"
-
-
-# The one checkpoint: which videos there are, cut into shards. It knows no labels.
+# The one checkpoint. It lists videos and cuts them into shards; it knows no labels.
 checkpoint manifest:
+    """List and probe the videos of a split: one table per shard."""
     input:
         videos=folder_of_videos,
     output:
-        # a folder, since among thousands of files Snakemake would search for each of them
+        # a folder, since Snakemake would search for each of thousands of files
         directory(MANIFESTS),
     log:
         "results/logs/manifest/{split}.log",
     benchmark:
         "results/benchmarks/manifest/{split}.tsv"
-    # so that what is wrong with either folder shows at once
+    # so that mistakes in either folder show at once
     priority: 2
     conda:
         "../envs/data.yaml"
     params:
         shards=len(SHARDS),
         state=state_of_videos,
+        cache=lambda wildcards: prefixed(expand(PROBES, **wildcards)[0]),
         code=source_digest("manifest.py"),
     script:
         "../workflow_scripts/manifest.py"
 
 
 rule folds:
-    """Folds that no person and no near-duplicate straddles."""
+    """Assign training videos to folds that no person and no near-duplicate straddles."""
     input:
         manifests=manifests_of("train"),
         frames=training_frames,
-        # what counts in them is among the params
+        # params say what counts in them
         labels=lambda wildcards: ancient(training_labels(wildcards)),
     output:
         folds=FOLDS,

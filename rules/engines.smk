@@ -2,6 +2,7 @@
 
 
 rule export:
+    """Export a model to ONNX, and sample frames to judge its engine by."""
     input:
         wait_for_manifest(PARITY_SPLIT),
         weights=weights_of,
@@ -9,8 +10,8 @@ rule export:
         manifests=parity_manifests,
         folds=folds_that_trained,
     output:
-        sources=SOURCES,
-        reference=REFERENCE,
+        sources=ENGINE_SOURCES,
+        reference=PARITY_SAMPLE,
     log:
         "results/logs/export/{model}/{fold}.log",
     benchmark:
@@ -21,7 +22,7 @@ rule export:
         architecture=model_key("architecture"),
         image_size=model_key("image_size"),
         precisions=PRECISIONS,
-        videos=lambda wildcards: resolve_storage(DATA[PARITY_SPLIT]["videos"]),
+        videos=videos_of(PARITY_SPLIT),
         sampling=frames_params(),
         frames=lookup("engine/parity/frames", within=config),
         limit=lookup("engine/parity/max_difference", within=config),
@@ -31,16 +32,17 @@ rule export:
 
 
 rule compile:
+    """Compile an engine and validate it against its PyTorch model."""
     input:
         wait_for_manifest(PARITY_SPLIT),
         sources=exported,
-        reference=REFERENCE,
+        reference=PARITY_SAMPLE,
     output:
         directory(ENGINE),
     log:
-        f"results/logs/compile/{ENGINES}/{{model}}/{{fold}}.log",
+        f"results/logs/compile/{BACKEND_FOLDER}/{{model}}/{{fold}}.log",
     benchmark:
-        f"results/benchmarks/compile/{ENGINES}/{{model}}/{{fold}}.tsv"
+        f"results/benchmarks/compile/{BACKEND_FOLDER}/{{model}}/{{fold}}.tsv"
     conda:
         "../envs/engines.yaml"
     threads: cores_for("compile", jobs=len(all_members()), without_gpu=1)
@@ -58,7 +60,7 @@ rule compile:
 
 
 rule parity_report:
-    """What the parity gate found on every engine."""
+    """Tabulate what the parity gate measured on every engine."""
     input:
         wait_for_manifest(PARITY_SPLIT),
         engines=all_engines(),
@@ -69,7 +71,7 @@ rule parity_report:
             category="Engines",
             labels={"shows": "parity.csv (file)"},
         ),
-        "results/parity.md",
+        PARITY_TABLE,
     log:
         "results/logs/parity_report.log",
     benchmark:

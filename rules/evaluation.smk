@@ -1,8 +1,8 @@
-# Held-out scores -> blend, metrics, robustness; training videos -> tables; two runs -> their comparison.
+# Held-out scores -> blend, metrics, robustness; two runs -> their comparison.
 
 
 rule blend:
-    """The fitted blend, its threshold, and held-out scores."""
+    """Fit the blend and its threshold on held-out scores."""
     input:
         wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
@@ -19,15 +19,16 @@ rule blend:
     params:
         ensemble=lookup("ensemble", within=config),
         threshold=lookup("evaluation/threshold", within=config),
-        aggregate=AGGREGATE,
+        aggregate=aggregation_params(),
         code=source_digest("blend.py"),
     script:
         "../workflow_scripts/blend.py"
 
 
-# The labels again, for their attack types: folds leaves them out, so that naming an attack retrains nothing.
+# The labels are an input for their attack types, which `folds` leaves out, so that naming an attack
+# retrains nothing.
 rule evaluate:
-    """results/metrics.json and .md."""
+    """Compute held-out error rates with intervals: results/metrics.json and .md."""
     input:
         wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
@@ -37,13 +38,13 @@ rule evaluate:
         labels=training_labels,
     output:
         metrics=report(
-            "results/metrics.json",
+            METRICS,
             caption="../report/rates.rst",
             category="Accuracy",
             labels={"shows": "metrics.json (file)"},
         ),
         summary=report(
-            "results/metrics.md",
+            METRICS_TABLE,
             caption="../report/rates.rst",
             category="Accuracy",
             labels={"shows": "metrics.md (file)"},
@@ -57,7 +58,7 @@ rule evaluate:
     params:
         evaluation={key: config["evaluation"][key] for key in ("threshold", "frame_level")},
         calibration=config["ensemble"].get("calibration"),
-        aggregate=AGGREGATE,
+        aggregate=aggregation_params(),
         supplied=[name for name, model in config["models"].items() if model["weights"]],
         seed=config["seed"],
         code=source_digest("evaluate.py"),
@@ -65,14 +66,15 @@ rule evaluate:
         "../workflow_scripts/evaluate.py"
 
 
-# predict once more, on damaged videos; a rule of its own, so that what it does to them changes no plain score.
+# A rule of its own, so that a change of the degradations changes no plain score.
 rule predict_degraded:
+    """Score a shard of degraded training videos, otherwise as `predict` does."""
     input:
         manifest=shard_manifest,
         engines=all_engines(),
         folds=FOLDS,
     output:
-        DEGRADED,
+        DEGRADED_SCORES,
     log:
         "results/logs/predict_degraded/{degradation}/{shard}.log",
     benchmark:
@@ -83,28 +85,25 @@ rule predict_degraded:
     resources:
         gpu=gpus_for("predict"),
     params:
-        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
+        videos=videos_of("train"),
         members=all_members(),
-        frames=frames_params("quality"),
-        first=lookup("inference/frames", within=config),
-        views=lookup("inference/views", within=config),
-        crop_side=lookup("inference/crop_side", within=config),
+        scoring=scoring_params(),
         code=source_digest("predict_degraded.py"),
     script:
         "../workflow_scripts/predict_degraded.py"
 
 
 rule evaluate_robustness:
-    """Held-out rates of damaged videos, attack types and folds: will the figures hold?"""
+    """Compute held-out rates of degraded videos, attack types and folds."""
     input:
         wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
-        degraded=each_shard(DEGRADED, degradation=config["evaluation"]["degradations"]),
+        degraded=each_shard(DEGRADED_SCORES, degradation=config["evaluation"]["degradations"]),
         folds=FOLDS,
         labels=training_labels,
     output:
-        robustness="results/robustness.csv",
-        groups="results/groups.csv",
+        robustness=ROBUSTNESS,
+        groups=GROUPS,
     log:
         "results/logs/evaluate_robustness.log",
     benchmark:
@@ -115,78 +114,24 @@ rule evaluate_robustness:
         degradations=lookup("evaluation/degradations", within=config),
         ensemble=lookup("ensemble", within=config),
         threshold=lookup("evaluation/threshold", within=config),
-        aggregate=AGGREGATE,
+        aggregate=aggregation_params(),
         seed=config["seed"],
         code=source_digest("evaluate_robustness.py"),
     script:
         "../workflow_scripts/evaluate_robustness.py"
 
 
-rule find_label_errors:
-    """Training videos whose label is likely wrong."""
-    input:
-        manifests=manifests_of("train"),
-        held_out=HELD_OUT,
-        folds=FOLDS,
-        labels=training_labels,
-    output:
-        table="results/label_errors.csv",
-        sheet=report(
-            "results/report/label_errors.html",
-            caption="../report/label_errors.rst",
-            category="Data",
-            labels={"shows": "labels that are likely wrong"},
-        ),
-    log:
-        "results/logs/find_label_errors.log",
-    benchmark:
-        "results/benchmarks/find_label_errors.tsv"
-    conda:
-        "../envs/data.yaml"
-    params:
-        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
-        frames=frames_params(),
-        code=source_digest("find_label_errors.py"),
-    script:
-        "../workflow_scripts/find_label_errors.py"
-
-
-rule describe:
-    """results/data.md: balance, formats, near-duplicates, doubtful labels, unreadable files."""
-    input:
-        manifests=manifests_of("train"),
-        folds=FOLDS,
-        leakage=LEAKAGE,
-        labels=training_labels,
-    output:
-        report(
-            DESCRIPTION,
-            caption="../report/data.rst",
-            category="Data",
-            labels={"shows": "data.md (file)"},
-        ),
-    log:
-        "results/logs/describe.log",
-    benchmark:
-        "results/benchmarks/describe.tsv"
-    conda:
-        "../envs/data.yaml"
-    params:
-        code=source_digest("describe.py"),
-    script:
-        "../workflow_scripts/describe.py"
-
-
-# Its runs are no inputs, since they may be this configuration's own results, which a comparison must not bring up to date; and it
-# declares no outputs, so that it prints its table whenever it is asked.
+# The runs are no inputs, since a comparison must not bring this configuration's results up to date.
+# It declares no outputs, so that it prints its table whenever it is asked.
 rule compare:
-    """Two runs side by side: --config runs=[A,B]."""
+    """Compare two runs side by side: --config runs=[A,B]."""
     log:
         "results/logs/compare.log",
     conda:
         "../envs/data.yaml"
     params:
         runs=config.get("runs"),
+        output=prefixed(COMPARISON),
         seed=config["seed"],
         code=source_digest("compare.py"),
     script:

@@ -2,6 +2,7 @@
 
 
 rule extract:
+    """Decode and store the sampled frames of a shard's videos."""
     input:
         manifest=shard_manifest,
     output:
@@ -16,7 +17,7 @@ rule extract:
     resources:
         gpu=gpus_for("extract"),
     params:
-        videos=lambda wildcards: resolve_storage(DATA[wildcards.split]["videos"]),
+        videos=videos_of(None),
         frames=frames_params(),
         code=source_digest("extract.py"),
     script:

@@ -1,4 +1,4 @@
-# What `snakemake --report` shows: figures, tables that sort, sheets of the worst errors.
+# What `snakemake --report` shows: figures, sortable tables, sheets of the worst errors.
 
 
 rule plot:
@@ -12,31 +12,31 @@ rule plot:
         labels=training_labels,
     output:
         det=report(
-            "results/report/det.svg",
+            f"{REPORT}/det.svg",
             caption="../report/det.rst",
             category="Accuracy",
             labels={"shows": "DET curve"},
         ),
         roc=report(
-            "results/report/roc.svg",
+            f"{REPORT}/roc.svg",
             caption="../report/roc.rst",
             category="Accuracy",
             labels={"shows": "ROC curve"},
         ),
         histograms=report(
-            "results/report/histograms.svg",
+            f"{REPORT}/histograms.svg",
             caption="../report/histograms.rst",
             category="Accuracy",
             labels={"shows": "scores by class and attack"},
         ),
         reliability=report(
-            "results/report/reliability.svg",
+            f"{REPORT}/reliability.svg",
             caption="../report/reliability.rst",
             category="Accuracy",
             labels={"shows": "reliability diagram"},
         ),
         models=report(
-            "results/report/models.svg",
+            f"{REPORT}/models.svg",
             caption="../report/models.rst",
             category="Accuracy",
             labels={"shows": "models beside the blend"},
@@ -48,7 +48,7 @@ rule plot:
     conda:
         "../envs/data.yaml"
     params:
-        aggregate=AGGREGATE,
+        aggregate=aggregation_params(),
         seed=config["seed"],
         code=source_digest("plot.py"),
     script:
@@ -59,10 +59,10 @@ rule plot_robustness:
     """Figures of damaged videos, attack types and folds."""
     input:
         wait_for_manifest("train"),
-        robustness="results/robustness.csv",
+        robustness=ROBUSTNESS,
     output:
         report(
-            "results/report/robustness.svg",
+            f"{REPORT}/robustness.svg",
             caption="../report/robustness.rst",
             category="Robustness",
             labels={"shows": "EER of damaged videos, attack types and folds"},
@@ -85,7 +85,7 @@ rule plot_training:
         histories=histories_of,
     output:
         report(
-            "results/report/training/{model}.svg",
+            f"{REPORT}/training/{{model}}.svg",
             caption="../report/training.rst",
             category="Training",
             labels={"shows": "learning curves of {model}"},
@@ -106,11 +106,11 @@ rule plot_training:
 rule plot_lr:
     input:
         wait_for_manifest("train"),
-        lr="results/lr/{model}.json",
-        curve="results/lr/{model}.csv",
+        lr=FOUND_LR,
+        curve=LR_CURVE,
     output:
         report(
-            "results/report/lr/{model}.svg",
+            f"{REPORT}/lr/{{model}}.svg",
             caption="../report/lr.rst",
             category="Training",
             labels={"shows": "learning rate of {model}"},
@@ -127,34 +127,6 @@ rule plot_lr:
         "../workflow_scripts/plot_lr.py"
 
 
-rule preview_augmentation:
-    """Training frames, and what augmentation makes of them."""
-    input:
-        manifests=manifests_of("train"),
-        folds=FOLDS,
-    output:
-        report(
-            "results/report/augmentation.html",
-            caption="../report/augmentation.rst",
-            category="Training",
-            labels={"shows": "augmentation (sheet)"},
-        ),
-    log:
-        "results/logs/preview_augmentation.log",
-    benchmark:
-        "results/benchmarks/preview_augmentation.tsv"
-    conda:
-        "../envs/training.yaml"
-    params:
-        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
-        frames=frames_params(),
-        augmentation=lookup("training/augmentation", within=config),
-        seed=config["seed"],
-        code=source_digest("preview_augmentation.py"),
-    script:
-        "../workflow_scripts/preview_augmentation.py"
-
-
 rule plot_throughput:
     """Figure of what each stage of scoring takes."""
     input:
@@ -162,13 +134,13 @@ rule plot_throughput:
         **{split: each_shard(SCORES, split=split) for split in SPLITS},
     output:
         figure=report(
-            "results/report/throughput.svg",
+            f"{REPORT}/throughput.svg",
             caption="../report/throughput.rst",
             category="Speed",
             labels={"shows": "stages of scoring"},
         ),
         table=report(
-            "results/report/throughput.html",
+            f"{REPORT}/throughput.html",
             caption="../report/throughput.rst",
             category="Speed",
             labels={"shows": "stages of scoring (table)"},
@@ -185,6 +157,32 @@ rule plot_throughput:
         "../workflow_scripts/plot_throughput.py"
 
 
+rule describe:
+    """results/data.md: balance, formats, near-duplicates, doubtful labels, unreadable files."""
+    input:
+        manifests=manifests_of("train"),
+        folds=FOLDS,
+        leakage=LEAKAGE,
+        labels=training_labels,
+    output:
+        report(
+            DATA_SUMMARY,
+            caption="../report/data.rst",
+            category="Data",
+            labels={"shows": "data.md (file)"},
+        ),
+    log:
+        "results/logs/describe.log",
+    benchmark:
+        "results/benchmarks/describe.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=source_digest("describe.py"),
+    script:
+        "../workflow_scripts/describe.py"
+
+
 rule tabulate_results:
     """Tables of rates, videos and data."""
     input:
@@ -197,25 +195,25 @@ rule tabulate_results:
         labels=training_labels,
     output:
         rates=report(
-            "results/report/rates.html",
+            f"{REPORT}/rates.html",
             caption="../report/rates.rst",
             category="Accuracy",
             labels={"shows": "all rates (table)"},
         ),
         videos=report(
-            "results/report/videos.html",
+            f"{REPORT}/videos.html",
             caption="../report/videos.rst",
             category="Errors",
             labels={"shows": "every held-out video (table)"},
         ),
         data=report(
-            "results/report/data.html",
+            f"{REPORT}/data.html",
             caption="../report/data.rst",
             category="Data",
             labels={"shows": "balance and formats (tables)"},
         ),
         leakage=report(
-            "results/report/leakage.html",
+            f"{REPORT}/leakage.html",
             caption="../report/leakage.rst",
             category="Data",
             labels={"shows": "near-duplicates and doubtful labels (table)"},
@@ -227,41 +225,60 @@ rule tabulate_results:
     conda:
         "../envs/data.yaml"
     params:
-        aggregate=AGGREGATE,
+        aggregate=aggregation_params(),
         code=source_digest("tabulate_results.py"),
     script:
         "../workflow_scripts/tabulate_results.py"
 
 
-rule tabulate_outputs:
-    """Tables of the submission and of parity."""
+rule tabulate_submission:
+    """Make a sortable page of the submission."""
     input:
-        [wait_for_manifest(split) for split in SPLITS],
-        submission=SUBMISSION,
-        parity=PARITY,
+        wait_for_manifest("test"),
+        table=SUBMISSION,
     output:
-        submission=report(
-            "results/report/submission.html",
+        report(
+            f"{REPORT}/submission.html",
             caption="../report/submission.rst",
             category="Submission",
             labels={"shows": "scores of the test videos (table)"},
         ),
-        parity=report(
-            "results/report/parity.html",
+    log:
+        "results/logs/tabulate_submission.log",
+    benchmark:
+        "results/benchmarks/tabulate_submission.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        title="Submission",
+        code=source_digest("tabulate_csv.py"),
+    script:
+        "../workflow_scripts/tabulate_csv.py"
+
+
+rule tabulate_parity:
+    """Make a sortable page of the engines' parity."""
+    input:
+        wait_for_manifest(PARITY_SPLIT),
+        table=PARITY,
+    output:
+        report(
+            f"{REPORT}/parity.html",
             caption="../report/parity.rst",
             category="Engines",
             labels={"shows": "engines beside their PyTorch models (table)"},
         ),
     log:
-        "results/logs/tabulate_outputs.log",
+        "results/logs/tabulate_parity.log",
     benchmark:
-        "results/benchmarks/tabulate_outputs.tsv"
+        "results/benchmarks/tabulate_parity.tsv"
     conda:
         "../envs/data.yaml"
     params:
-        code=source_digest("tabulate_outputs.py"),
+        title="Engines beside their PyTorch models",
+        code=source_digest("tabulate_csv.py"),
     script:
-        "../workflow_scripts/tabulate_outputs.py"
+        "../workflow_scripts/tabulate_csv.py"
 
 
 rule analyse_errors:
@@ -275,13 +292,13 @@ rule analyse_errors:
         labels=training_labels,
     output:
         accepts=report(
-            "results/report/accepts.html",
+            f"{REPORT}/accepts.html",
             caption="../report/accepts.rst",
             category="Errors",
             labels={"shows": "false accepts: attacks that look live"},
         ),
         rejects=report(
-            "results/report/rejects.html",
+            f"{REPORT}/rejects.html",
             caption="../report/rejects.rst",
             category="Errors",
             labels={"shows": "false rejects: live videos that look like attacks"},
@@ -293,7 +310,7 @@ rule analyse_errors:
     conda:
         "../envs/training.yaml"
     params:
-        videos=lambda wildcards: resolve_storage(DATA["train"]["videos"]),
+        videos=videos_of("train"),
         frames=frames_params(),
         members=all_members(),
         models={
@@ -303,3 +320,60 @@ rule analyse_errors:
         code=source_digest("analyse_errors.py"),
     script:
         "../workflow_scripts/analyse_errors.py"
+
+
+rule find_label_errors:
+    """Training videos whose label is likely wrong."""
+    input:
+        manifests=manifests_of("train"),
+        held_out=HELD_OUT,
+        folds=FOLDS,
+        labels=training_labels,
+    output:
+        table=LABEL_ERRORS,
+        sheet=report(
+            f"{REPORT}/label_errors.html",
+            caption="../report/label_errors.rst",
+            category="Data",
+            labels={"shows": "labels that are likely wrong"},
+        ),
+    log:
+        "results/logs/find_label_errors.log",
+    benchmark:
+        "results/benchmarks/find_label_errors.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        videos=videos_of("train"),
+        frames=frames_params(),
+        code=source_digest("find_label_errors.py"),
+    script:
+        "../workflow_scripts/find_label_errors.py"
+
+
+rule preview_augmentation:
+    """Training frames, and what augmentation makes of them."""
+    input:
+        manifests=manifests_of("train"),
+        folds=FOLDS,
+    output:
+        report(
+            f"{REPORT}/augmentation.html",
+            caption="../report/augmentation.rst",
+            category="Training",
+            labels={"shows": "augmentation (sheet)"},
+        ),
+    log:
+        "results/logs/preview_augmentation.log",
+    benchmark:
+        "results/benchmarks/preview_augmentation.tsv"
+    conda:
+        "../envs/training.yaml"
+    params:
+        videos=videos_of("train"),
+        frames=frames_params(),
+        augmentation=lookup("training/augmentation", within=config),
+        seed=config["seed"],
+        code=source_digest("preview_augmentation.py"),
+    script:
+        "../workflow_scripts/preview_augmentation.py"

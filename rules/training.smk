@@ -3,14 +3,15 @@
 
 # Once per model and not per fold: folds differ in people, not in what suits the network.
 rule find_lr:
+    """Find the learning rate of a model."""
     input:
         wait_for_manifest("train"),
         frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
     output:
-        lr="results/lr/{model}.json",
-        curve="results/lr/{model}.csv",
+        lr=FOUND_LR,
+        curve=LR_CURVE,
     log:
         "results/logs/find_lr/{model}.log",
     benchmark:
@@ -37,12 +38,15 @@ rule find_lr:
         ),
         fold=lambda wildcards: trained_folds(wildcards)[0],
         seed=config["seed"],
+        states=prefixed(TRAINING_STATES),
+        logs=prefixed(TRAINING_LOGS),
         code=source_digest("find_lr.py"),
     script:
         "../workflow_scripts/find_lr.py"
 
 
 rule train:
+    """Fine-tune one model on all folds but one."""
     input:
         wait_for_manifest("train"),
         frames=training_frames,
@@ -56,7 +60,7 @@ rule train:
         "results/logs/train/{model}/{fold}.log",
     benchmark:
         "results/benchmarks/train/{model}/{fold}.tsv"
-    # the next fold goes before the last one's export, which needs one core only and fits in beside others
+    # before exports, each of which needs one core only and fits in beside other jobs
     priority: 1
     conda:
         "../envs/training.yaml"
@@ -70,6 +74,8 @@ rule train:
         drop_path=model_key("drop_path"),
         training=training_params(),
         seed=config["seed"],
+        states=prefixed(TRAINING_STATES),
+        logs=prefixed(TRAINING_LOGS),
         code=source_digest("train.py"),
     script:
         "../workflow_scripts/train.py"

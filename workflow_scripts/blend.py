@@ -3,7 +3,7 @@
 import logging
 
 from liveness.dataset.labels import read_folds
-from liveness.ensemble.aggregation import check_held_out, read_video_scores
+from liveness.ensemble.aggregation import Aggregation, check_held_out, read_video_scores
 from liveness.ensemble.blend import fit_blend, held_out, write_blend
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.runtime.atomic_write import atomic_write
@@ -14,7 +14,7 @@ start_log(snakemake.log[0])
 params = snakemake.params
 recipe = BlendRecipe(**params.ensemble, criterion=params.threshold)
 folds = read_folds(snakemake.input.folds)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 check_held_out(scores, folds)
 blend = fit_blend(scores, folds, recipe)
 logging.info(

@@ -1,7 +1,6 @@
 """Tabulate two result folders: rates with intervals, their paired difference, speed."""
 
 import logging
-from pathlib import Path
 
 from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
 from liveness.report.markdown import comparison
@@ -16,7 +15,7 @@ if not params.runs:
 rates = compare(*map(read_run, params.runs), params.seed)
 text = comparison(rates, params.runs, [videos_per_second(run) for run in params.runs])
 logging.info("%s", text)
-with atomic_write(Path("results/comparison.csv")) as path:
+with atomic_write(f"{params.output}.csv") as path:
     rates.to_csv(path)
-with atomic_write(Path("results/comparison.md")) as path:
+with atomic_write(f"{params.output}.md") as path:
     path.write_text(text, encoding="utf-8")

@@ -6,7 +6,13 @@ import logging
 import pandas as pd
 
 from liveness.dataset.labels import read_folds, with_attacks
-from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores, single_frames
+from liveness.ensemble.aggregation import (
+    Aggregation,
+    check_held_out,
+    model_scores,
+    read_video_scores,
+    single_frames,
+)
 from liveness.ensemble.blend import held_out, read_blend, read_held_out
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.rates import held_out_rates
@@ -25,7 +31,7 @@ def measured(table, folds):
     return held_out_rates(table.join(folds[["liveness_score", "group", "attack"]]), params.seed)
 
 
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 check_held_out(scores, folds)
 models = {
     name: measured(held_out(own, folds, alone), folds) for name, own in scores.groupby("model", sort=True)

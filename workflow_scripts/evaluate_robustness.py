@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from liveness.dataset.labels import read_folds, with_attacks
-from liveness.ensemble.aggregation import check_held_out, read_video_scores
+from liveness.ensemble.aggregation import Aggregation, check_held_out, read_video_scores
 from liveness.ensemble.blend import held_out
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.robustness import by_group, robustness
@@ -16,14 +16,14 @@ start_log(snakemake.log[0])
 params = snakemake.params
 recipe = BlendRecipe(**params.ensemble, criterion=params.threshold)
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 check_held_out(scores, folds)
 about = folds[["liveness_score", "group", "attack"]]
 plain = held_out(scores, folds, recipe).join(about)
 degraded = {}
 for name in params.degradations:
     shards = [path for path in snakemake.input.degraded if Path(path).parent.name == name]
-    judged = read_video_scores(shards, *params.aggregate)
+    judged = read_video_scores(shards, Aggregation(**params.aggregate))
     check_held_out(judged, folds)
     degraded[name] = held_out(scores, folds, recipe, judged).join(about)
 table = robustness(plain, degraded, params.seed)

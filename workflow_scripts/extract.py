@@ -10,13 +10,10 @@ from liveness.video.sampling import Sampling
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
-frames = dict(snakemake.params.frames)
-quality = frames.pop("quality")
 extract(
     read_manifest([snakemake.input.manifest]),
     snakemake.params.videos,
     Path(snakemake.output[0]),
-    Sampling(**frames, nvdec=snakemake.config["frames"]["nvdec"]),
-    quality,
+    Sampling(**snakemake.params.frames, nvdec=snakemake.config["frames"]["nvdec"]),
     workers=snakemake.threads,
 )

@@ -12,7 +12,7 @@ start_log(snakemake.log[0])
 params, output = snakemake.params, list(map(Path, snakemake.output))
 # The address is no parameter: another mirror changes no file. Undeclared, so that a broken download goes on.
 url = snakemake.config["fetch"][params.name]["url"]
-part = download(url, params.sha256, Path("results/fetched", f"{params.sha256}.part"))
+part = download(url, params.sha256, Path(params.folder, f"{params.sha256}.part"))
 if params.unzip:
     unzip(part, dict(zip(params.unzip, output, strict=True)))
     part.unlink()

@@ -12,6 +12,7 @@ from liveness.training.job import CURVE, FOUND, fit_together, make_job
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
+folders = {name: params.pop(name) for name in ("states", "logs")}
 if snakemake.input.pretrained:
     params["pretrained"] = snakemake.input.pretrained[0]  # the copy of this job, where files are in storage
 job = make_job(
@@ -24,6 +25,7 @@ job = make_job(
     run=f"{snakemake.wildcards.model}/lr",
     threads=snakemake.threads,
     config=snakemake.config,
+    **folders,
     find_lr=True,
 )
 fit_together(job, processes=max(1, snakemake.resources.gpu))

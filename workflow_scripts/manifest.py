@@ -7,7 +7,7 @@ from liveness.video.manifest import build_manifest
 
 start_log(snakemake.log[0])
 # Undeclared, so that it survives failed jobs and reruns; named by the code, so that a corrected probe counts.
-cache = f"results/manifest/{snakemake.wildcards.split}.probes-{snakemake.params.code}.sqlite"
+cache = f"{snakemake.params.cache}.probes-{snakemake.params.code}.sqlite"
 build_manifest(
     snakemake.input.videos,
     [Path(snakemake.output[0], f"{shard}.csv") for shard in range(snakemake.params.shards)],

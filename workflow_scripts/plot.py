@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from liveness.dataset.labels import read_folds, with_attacks
-from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores
+from liveness.ensemble.aggregation import Aggregation, check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import judged
 from liveness.report import plots
@@ -15,7 +15,7 @@ from liveness.scoring.shard_files import SCORES_FILE, of_each
 start_log(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 check_held_out(scores, folds)
 models = model_scores(scores)
 videos = judged(read_held_out(snakemake.input.held_out), folds)

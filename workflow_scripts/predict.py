@@ -9,16 +9,16 @@ from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scoring.pipeline import Member
+from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.shard import score_shard, videos_of
 from liveness.scoring.shard_files import SCORES_FILE, STAGES_FILE, VIDEOS_FILE
 from liveness.scoring.timing import Finished, video_table
 from liveness.video.manifest import read_manifest
-from liveness.video.preprocessing import views
-from liveness.video.sampling import Sampling
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params, folder = snakemake.params, Path(snakemake.output[0])
+settings = ScoringSettings(**params.scoring)
 manifest = read_manifest([snakemake.input.manifest])
 folds = None
 if snakemake.input.folds:
@@ -30,13 +30,9 @@ with atomic_write(folder / SCORES_FILE) as path:
         path,
         engines=[metadata_in(folder) for folder in snakemake.input.engines],
         members=[Member(*member) for member in params.members],
-        views=views(params.views, params.crop_side),
-        sampling=Sampling(
-            **params.frames,
-            first=params.first,
-            # neither this nor the batch size changes a score, so neither is a parameter
-            nvdec=snakemake.config["frames"]["nvdec"],
-        ),
+        views=settings.test_views(),
+        sampling=settings.sampling(snakemake.config["frames"]["nvdec"]),
+        # neither the batch size nor the decoder changes a score, so they are no parameters
         batch_size=snakemake.config["inference"]["batch_size"],
         threads=snakemake.threads,
     )

@@ -9,16 +9,17 @@ from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scoring.pipeline import Member
+from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.shard import score_shard, videos_of
 from liveness.video.manifest import read_manifest
-from liveness.video.preprocessing import views
-from liveness.video.sampling import Sampling
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = snakemake.params
-sampling = Sampling(**params.frames, first=params.first, nvdec=snakemake.config["frames"]["nvdec"])
-sampling, degrade = degraded(snakemake.wildcards.degradation, sampling)
+settings = ScoringSettings(**params.scoring)
+sampling, degrade = degraded(
+    snakemake.wildcards.degradation, settings.sampling(snakemake.config["frames"]["nvdec"])
+)
 folds = read_folds(snakemake.input.folds)["fold"]
 with atomic_write(snakemake.output[0]) as path:
     finished, stages = score_shard(
@@ -26,7 +27,7 @@ with atomic_write(snakemake.output[0]) as path:
         path,
         engines=[metadata_in(folder) for folder in snakemake.input.engines],
         members=[Member(*member) for member in params.members],
-        views=views(params.views, params.crop_side),
+        views=settings.test_views(),
         sampling=sampling,
         batch_size=snakemake.config["inference"]["batch_size"],
         threads=snakemake.threads,

@@ -1,11 +1,11 @@
 """A sheet of training frames and of what augmentation makes of them."""
 
-from liveness.augmentation.training_views import Augmentation
 from liveness.dataset.labels import read_folds
 from liveness.report.augmentation_sheet import choose, middle_frames, sheet
 from liveness.report.html_pages import contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
+from liveness.settings.training import Augmentation
 from liveness.video.frame_subset import frame_subset
 
 LIVE, SPOOF = 4, 3

@@ -5,7 +5,7 @@ import logging
 from natsort import natsorted, ns
 
 from liveness.dataset.labels import read_names
-from liveness.ensemble.aggregation import read_video_scores
+from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.runtime.atomic_write import atomic_write
@@ -18,7 +18,7 @@ start_log(snakemake.log[0])
 params = snakemake.params
 recipe = BlendRecipe(**params.ensemble)
 blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 videos = read_videos(of_each(snakemake.input.scores, VIDEOS_FILE))
 rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natsorted(videos.index, alg=ns.PATH)
 submission, unreadable = submission_rows(

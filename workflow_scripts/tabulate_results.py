@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from liveness.dataset.labels import read_folds, with_attacks
-from liveness.ensemble.aggregation import check_held_out, model_scores, read_video_scores
+from liveness.ensemble.aggregation import Aggregation, check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import judged
 from liveness.report.data_summary import balance, formats, leakage_table
@@ -17,7 +17,7 @@ from liveness.video.manifest import read_manifest
 
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), *snakemake.params.aggregate)
+scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**snakemake.params.aggregate))
 check_held_out(scores, folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from liveness.training.job import HISTORY, WEIGHTS, fit_together, make_job
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
+folders = {name: params.pop(name) for name in ("states", "logs")}
 if snakemake.input.pretrained:
     params["pretrained"] = snakemake.input.pretrained[0]  # the copy of this job, where files are in storage
 if snakemake.input.lr:
@@ -28,6 +29,7 @@ job = make_job(
     run=f"{snakemake.wildcards.model}/{snakemake.wildcards.fold}",
     threads=snakemake.threads,
     config=snakemake.config,
+    **folders,
 )
 fit_together(job, processes=max(1, snakemake.resources.gpu))
 for name, output in ((WEIGHTS, snakemake.output.weights), (HISTORY, snakemake.output.history)):

@@ -10,7 +10,8 @@ import torch
 
 from liveness.augmentation import training_views as module
 from liveness.augmentation.recapture import KINDS
-from liveness.augmentation.training_views import Augmentation, Key, erase, recaptured, training_view
+from liveness.augmentation.training_views import Key, erase, recaptured, training_view
+from liveness.settings.training import Augmentation
 from liveness.video.preprocessing import model_input
 
 PLAIN = Augmentation(

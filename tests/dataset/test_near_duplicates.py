@@ -115,7 +115,6 @@ def extracted(folder: Path, work: Path, count: int) -> FrameStore:
         folder,
         work / "0.arrow",
         Sampling(count, (0.0, 1.0), 64),
-        95,
         workers=2,
     )
     return FrameStore([work / "0.arrow"])

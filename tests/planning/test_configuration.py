@@ -10,10 +10,12 @@ import yaml
 
 from liveness.ensemble.recipe import FITTED
 from liveness.planning.configuration import complete
+from liveness.planning.schema import schema_of
 from liveness.runtime.errors import InputError
+from liveness.settings.configuration import Configuration
 from running import ROOT
 
-SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+SCHEMA = schema_of(Configuration)
 MODEL = {"architecture": "test_convnext", "image_size": 64}
 SOURCE = {"url": "https://example.org/a.zip", "sha256": "0" * 64}
 LEAST: dict[str, Any] = {
@@ -35,12 +37,12 @@ def changed(key: str, value: Any) -> dict[str, Any]:
 
 def problems(config: dict[str, Any]) -> list[str]:
     with pytest.raises(InputError) as caught:
-        complete(config, SCHEMA)
+        complete(config)
     return str(caught.value).splitlines()
 
 
 def test_data_and_models_are_enough() -> None:
-    config = complete(LEAST, SCHEMA)
+    config = complete(LEAST)
     assert config["folds"] == {"count": 5, "by": "group", "groups": "auto", "max_distance": 20}
     assert config["models"]["m"] == MODEL | {
         "pretrained": True,
@@ -68,20 +70,20 @@ def test_data_and_models_are_enough() -> None:
 
 def test_the_given_configuration_is_not_changed() -> None:
     given = deepcopy(LEAST)
-    complete(given, SCHEMA)
+    complete(given)
     assert given == LEAST
 
 
 def test_completing_twice_changes_nothing() -> None:
     config = changed("ensemble.weights", {"m": {0: 0.5, 3: 1}})
     config["models"]["m"] = MODEL | {"weights": {2: "two.pth"}}
-    once = complete(config, SCHEMA)
-    assert complete(once, SCHEMA) == once
+    once = complete(config)
+    assert complete(once) == once
 
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "mixed", "bf16", "fp16", "int8"])
 def test_engines_have_more_precisions_than_training(precision: str) -> None:
-    assert complete(changed("engine.precision", precision), SCHEMA)["engine"]["precision"] == precision
+    assert complete(changed("engine.precision", precision))["engine"]["precision"] == precision
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_values_that_contradict_each_other(key: str, value: Any, sentence: str) 
 
 def test_the_method_follows_the_weights() -> None:
     config = changed("ensemble.weights", {"m": {0: 1}})
-    assert complete(config, SCHEMA)["ensemble"]["method"] == "weights"
+    assert complete(config)["ensemble"]["method"] == "weights"
     config["ensemble"]["method"] = "stacking"
     assert problems(config) == [
         "ensemble.weights is given, but ensemble.method stacking takes none; remove one of them."
@@ -249,7 +251,7 @@ FITTING = [*({"method": method} for method in FITTED), {"calibration": "temperat
 def test_what_is_fitted_needs_training_data(ensemble: dict[str, str]) -> None:
     config = changed("models.m.weights", {0: "a.pth", 1: "b.pth"})
     config["ensemble"] = ensemble
-    complete(config, SCHEMA)
+    complete(config)
     del config["data"]["train"]
     (sentence,) = problems(config)
     key = " ".join(*ensemble.items()) if "method" in ensemble else "calibration"
@@ -263,7 +265,7 @@ def test_what_is_fitted_needs_two_folds_that_all_models_share(ensemble: dict[str
     config = changed("models.n", MODEL | {"folds": [0, 3]})
     config["ensemble"] = ensemble
     config["models"]["m"] = MODEL | {"folds": [0, 3, 4]}
-    complete(config, SCHEMA)
+    complete(config)
     config["models"]["m"]["folds"] = [1, 3]
     (sentence,) = problems(config)
     assert "is judged on folds that it was not fitted on; expected all models to share two" in sentence
@@ -290,7 +292,7 @@ def test_text_of_the_command_line_becomes_numbers_and_booleans() -> None:
     config["training"] = {"lr": "1e-3", "epochs": "3", "batch_size": 8.0}
     config["models"]["m"] = MODEL | {"pretrained": "false", "folds": ["1", "0"]}
     config["data_root"] = "7"
-    done = complete(config, SCHEMA)
+    done = complete(config)
     assert done["frames"]["count"] == 4
     assert done["frames"]["window"] == [0.1, 0.9]
     assert done["training"]["lr"] == 0.001
@@ -303,7 +305,7 @@ def test_text_of_the_command_line_becomes_numbers_and_booleans() -> None:
 def test_what_looks_like_a_number_stays_text_where_text_is_wanted() -> None:
     config = changed("models.m.pretrained", "package:some_package")
     config["data"]["test"]["videos"] = "2022"
-    done = complete(config, SCHEMA)
+    done = complete(config)
     assert done["models"]["m"]["pretrained"] == "package:some_package"
     assert done["data"]["test"]["videos"] == "2022"
 
@@ -311,7 +313,7 @@ def test_what_looks_like_a_number_stays_text_where_text_is_wanted() -> None:
 def test_fold_keys_are_integers() -> None:
     config = changed("models.m.weights", {"0": "a.pth", 1: "b.pth"})
     config["ensemble"] = {"weights": {"m": {"0": "0.25", 1: 1}}}
-    done = complete(config, SCHEMA)
+    done = complete(config)
     assert done["models"]["m"]["weights"] == {0: "a.pth", 1: "b.pth"}
     assert done["ensemble"]["weights"] == {"m": {0: 0.25, 1: 1}}
 
@@ -319,7 +321,7 @@ def test_fold_keys_are_integers() -> None:
 def test_with_weights_for_its_folds_a_model_needs_no_training_data() -> None:
     config = changed("models.m.weights", {1: "b.pth", 0: "a.pth"})
     del config["data"]["train"]
-    assert complete(config, SCHEMA)["models"]["m"]["folds"] == [0, 1]
+    assert complete(config)["models"]["m"]["folds"] == [0, 1]
 
     sentence = "models.m has folds to train without data.train; add it, or weights for every fold."
     config["models"]["m"]["folds"] = [0, 1, 2]
@@ -329,12 +331,12 @@ def test_with_weights_for_its_folds_a_model_needs_no_training_data() -> None:
 
 
 def test_the_demo_is_valid() -> None:
-    complete(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), SCHEMA)
+    complete(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_configurations_to_choose_from_are_valid(path: Path) -> None:
-    complete(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA)
+    complete(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 KEY = re.compile(r"(?P<indent> *)(?P<off># )?(?P<name>\w+):(?P<value> .*)?$")

@@ -8,8 +8,8 @@ import pytest
 from clips import numbered, write_clip
 from liveness.augmentation.random_degradation import KINDS
 from liveness.augmentation.recapture import KINDS as ATTACKS
-from liveness.augmentation.training_views import Augmentation
 from liveness.report.augmentation_sheet import EPOCHS, SIDE, Example, choose, middle_frames, sheet
+from liveness.settings.training import Augmentation
 from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
@@ -26,7 +26,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
         write_clip(folder / f"{number}.mp4", numbered(8))
     build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
     sampling = Sampling(3, (0.0, 1.0), short_side=96)
-    extract(read_manifest([folder / "0.csv"]), folder, folder / "0.arrow", sampling, quality=95, workers=1)
+    extract(read_manifest([folder / "0.csv"]), folder, folder / "0.arrow", sampling, workers=1)
     return FrameStore([folder / "0.arrow"])
 
 

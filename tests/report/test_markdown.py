@@ -45,14 +45,14 @@ def test_every_rate_has_a_row_with_its_interval() -> None:
 
 def test_notes_say_how_the_figures_were_made() -> None:
     plain = summary(metrics())
-    assert "nothing of it is fitted" in plain
-    assert "for each fold chosen on the others; the one to apply to new videos is 0.5000" in plain
+    assert "it has no fitted parameters" in plain
+    assert "the threshold for new videos is 0.5000" in plain
     assert "Some models" not in plain
     partly = summary(metrics(method="stacking", calibration="isotonic", scored=300, complete=240))
-    assert "of method stacking, calibrated (isotonic); each video is judged by one that was fitted" in partly
+    assert "method stacking, calibrated (isotonic); each video is scored by a blend fitted without" in partly
     assert "240 of 300 videos were scored by all models, the others have no blended score" in partly
     outside = summary(metrics() | {"supplied_weights": ["xl", "l"]})
-    assert "The weights of xl, l came from outside" in outside
+    assert "The weights of xl, l were supplied" in outside
 
 
 def test_single_frames_have_a_table_of_their_own() -> None:

@@ -85,7 +85,7 @@ def test_robustness_has_a_bar_and_an_interval_per_row() -> None:
     axes = plots.robustness_bars(table).axes[0]
     assert [bar.get_width() for bar in axes.patches] == table["eer"].tolist()
     assert [label.get_text() for label in axes.get_yticklabels()] == [
-        "as filmed", "damaged: blur", "damaged: crop", "attack: $re$play", "fold 0",
+        "original", "degraded: blur", "degraded: crop", "attack: $re$play", "fold 0",
     ]  # fmt: skip
 
 

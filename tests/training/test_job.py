@@ -49,7 +49,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     pd.DataFrame(rows, columns=columns).to_csv(folder / "folds.csv", index=False)
     build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
     manifest = read_manifest([folder / "0.csv"])
-    extract(manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), 95, workers=1)
+    extract(manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), workers=1)
     return Job(
         architecture="test_convnext", image_size=64, pretrained=False, drop_path=0.0, recipe=RECIPE,
         frames=[str(folder / "0.arrow")], folds=str(folder / "folds.csv"), fold=0, state="", logs="",
@@ -111,5 +111,5 @@ def test_two_processes_find_a_learning_rate(job: Job, tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_the_sentence_of_a_process_that_fails_is_passed_on(job: Job, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gives no numbers after epoch 0; lower training\.lr"):
+    with pytest.raises(InputError, match=r"scores are not finite after epoch 0; lower training\.lr"):
         fitted(job, tmp_path, 2, lr=1e30, warmup_epochs=0, ema_decay=0.0)

@@ -179,7 +179,7 @@ def test_extraction_and_scoring_see_the_same(
     build_manifest(folder, [tmp_path / "0.csv"], tmp_path / "cache.sqlite", workers=1)
     manifest = read_manifest([tmp_path / "0.csv"])
     with caplog.at_level(logging.INFO):
-        extract(manifest, folder, tmp_path / "0.arrow", SAMPLING, quality=100, workers=2)
+        extract(manifest, folder, tmp_path / "0.arrow", replace(SAMPLING, quality=100), workers=2)
     assert (
         "no face in 5 of 12 frames, in no frame of 1 of 4 videos: these frames are used whole" in caplog.text
     )

@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def extract_all(
 ) -> list[Path]:
     outputs = [work / f"{path.stem}.arrow" for path in manifests]
     for path, output in zip(manifests, outputs, strict=True):
-        extract(read_manifest([path]), folder, output, SAMPLING, quality, workers)
+        extract(read_manifest([path]), folder, output, replace(SAMPLING, quality=quality), workers)
     return outputs
 
 
@@ -79,7 +80,7 @@ def test_unreadable_videos_are_remembered_with_the_reason(
 
     gone = read_manifest(manifests).query("fname == '3.mp4'").assign(fname="gone.mp4")
     with caplog.at_level(logging.WARNING):
-        extract(gone, folder, tmp_path / "gone.arrow", SAMPLING, 95, workers=1)
+        extract(gone, folder, tmp_path / "gone.arrow", SAMPLING, workers=1)
     assert "No such file" in FrameStore([tmp_path / "gone.arrow"]).unreadable["gone.mp4"]
     assert "gone.mp4" in caplog.text
 
@@ -93,7 +94,7 @@ def test_files_do_not_depend_on_the_number_of_workers(
 
 def test_a_shard_without_videos_is_a_file_without_frames(manifests: list[Path], tmp_path: Path) -> None:
     nothing = read_manifest(manifests).iloc[:0]
-    extract(nothing, tmp_path, tmp_path / "empty.arrow", SAMPLING, 95, workers=1)
+    extract(nothing, tmp_path, tmp_path / "empty.arrow", SAMPLING, workers=1)
     assert len(FrameStore([tmp_path / "empty.arrow"])) == 0
     assert len(FrameStore([])) == 0
 
@@ -112,5 +113,5 @@ def test_a_store_goes_to_other_processes(shards: list[Path], method: str) -> Non
 
 def test_a_manifest_from_code_needs_only_four_columns(folder: Path, tmp_path: Path) -> None:
     manifest = pd.DataFrame({"fname": ["0.mp4"], "duration": [2.0], "readable": [True], "problem": [""]})
-    extract(manifest, folder, tmp_path / "one.arrow", SAMPLING, 95, workers=1)
+    extract(manifest, folder, tmp_path / "one.arrow", SAMPLING, workers=1)
     assert len(FrameStore([tmp_path / "one.arrow"])) == COUNT

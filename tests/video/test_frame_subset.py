@@ -1,6 +1,6 @@
 """A few videos' frames are those that are stored of all."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ def test_frames_of_some_videos_are_those_that_are_stored_of_all(tmp_path: Path) 
     (tmp_path / "broken.mp4").write_bytes(b"broken")
     manifests = [tmp_path / "0.csv", tmp_path / "1.csv"]
     build_manifest(tmp_path, manifests, tmp_path / "cache.sqlite", workers=1)
-    extract(read_manifest(manifests), tmp_path, tmp_path / "all.arrow", SAMPLING, quality=80, workers=1)
+    extract(read_manifest(manifests), tmp_path, tmp_path / "all.arrow", replace(SAMPLING, quality=80), workers=1)
     stored = FrameStore([tmp_path / "all.arrow"])
 
     asked = ["3.mp4", "broken.mp4", "1.mp4"]

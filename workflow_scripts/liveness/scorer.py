@@ -1,4 +1,4 @@
-"""Liveness scores of any videos by the engines of a finished run: for services, notebooks, `snakemake score`.
+"""Score any videos with the engines of a finished run, in services, notebooks or `snakemake score`.
 
 with Scorer("results/scorer.json") as scorer:
     table = scorer.score_folder("new videos")
@@ -17,83 +17,86 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from liveness.engines.runner import open_engines
-from liveness.ensemble.aggregation import video_scores
+from liveness.ensemble.aggregation import Aggregation, video_scores
 from liveness.ensemble.blend import given_blend, read_blend
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Video
 from liveness.scoring.pipeline import Member, Pipeline
+from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.timing import video_table
 from liveness.video.manifest import list_videos
-from liveness.video.preprocessing import views
-from liveness.video.sampling import Sampling
 
-# Videos whose frames' scores are held before they become one score per video.
+# Number of videos whose frame scores are held in memory before they are aggregated.
 CHUNK = 512
 
 
 class Scorer:
-    """Holds engines and decoders until `close()`; use it as a context manager. For one thread at a time.
+    """Engines and decoders of a finished run, held until `close()`; use it as a context manager.
 
-    The engines are those of a run of the workflow, each loaded through its parity gate, and all between the
-    file and the score is as the run has it: frames, views, aggregate, blend.
+    Every engine passes its parity check when it is loaded. Frames, views, aggregation and blend are
+    those of the run. Only one thread at a time may use the scorer.
     """
 
     def __init__(
-        self, card: str | Path, *, batch_size: int = 32, threads: int | None = None, nvdec: bool = False
+        self, config: str | Path, *, batch_size: int = 32, threads: int | None = None, nvdec: bool = False
     ) -> None:
-        """Open the engines that the card of a run (`results/scorer.json`) names.
+        """Open the engines named in the configuration of a run (`results/scorer.json`).
 
         Args:
-            card: the file that rule `write_scorer_config` wrote.
-            batch_size: frames per call of an engine; changes speed and memory, no score.
-            threads: decoders, and CPU threads of the engines; None means all cores of this process.
-
-            nvdec: let an NVIDIA GPU decode; changes speed, no frame.
+            config: file written by the rule `write_scorer_config`.
+            batch_size: frames per engine call; affects speed and memory, not scores.
+            threads: number of decoders and CPU threads of the engines; None for all cores.
+            nvdec: decode on an NVIDIA GPU; affects speed, not frames.
 
         Raises:
-            InputError: the card is damaged, or an engine is missing or cannot be loaded.
+            InputError: the file is invalid, or an engine is missing or cannot be loaded.
         """
-        card = Path(card)
-        described = _read_card(card)
+        config = Path(config)
+        described = _read_config(config)
         threads = threads or loky.cpu_count()
-        look = views(described["views"], described["crop_side"])
-        self._aggregate = described["aggregate"]
+        settings = ScoringSettings(**described["scoring"])
+        test_views = settings.test_views()
+        self._aggregation = Aggregation(**described["aggregate"])
         self._fallback = described["fallback_score"]
         fitted = described["fitted_blend"]
         self._blend = (
-            read_blend(_inside(card, fitted)) if fitted else given_blend(BlendRecipe(**described["ensemble"]))
+            read_blend(_inside(config, fitted))
+            if fitted
+            else given_blend(BlendRecipe(**described["ensemble"]))
         )
         with ExitStack() as stack:
             ensemble = stack.enter_context(
                 open_engines(
-                    [_inside(card, engine["metadata"]) for engine in described["engines"]],
-                    look,
+                    [_inside(config, engine["metadata"]) for engine in described["engines"]],
+                    test_views,
                     batch_size=batch_size,
                     threads=threads,
                 )
             )
             workers = stack.enter_context(Workers(threads))
             members = [Member(engine["model"], engine["fold"]) for engine in described["engines"]]
-            sampling = Sampling(**described["sampling"], nvdec=nvdec)
-            self._pipeline = Pipeline(members, ensemble, look, sampling, workers, batch_size)
+            self._pipeline = Pipeline(
+                members, ensemble, test_views, settings.sampling(nvdec), workers, batch_size
+            )
             self._stack = stack.pop_all()
 
     def score_folder(self, folder: str | Path, *, progress: bool = False) -> pd.DataFrame:
-        """Score every video below a folder, which may lie in S3. See `score`.
+        """Score every video below a folder, which may be in S3; see `score`.
 
-        fname is relative to the folder; the rows are in natural order.
+        fname is relative to the folder; rows are in natural order.
         """
         names = list_videos(folder)
         return self._table((Video(f"{folder}/{name}", name) for name in names), len(names), progress)
 
     def score(self, videos: Iterable[str | Path], *, progress: bool = False) -> pd.DataFrame:
-        """Score video files, or such in S3.
+        """Score video files, which may be in S3.
 
-        Returns one row per video, in their order: fname (as given), liveness_score (0 spoof ... 1 live), time
-        (milliseconds that it took) and problem: why it cannot be read, in which case the score is the run's
-        fallback; else empty.
+        Returns:
+            One row per video, in the given order: fname (as given), liveness_score (0 spoof ... 1
+            live), time in milliseconds, and problem, empty unless the video cannot be read; its
+            score is then the run's fallback.
         """
         paths = list(dict.fromkeys(str(path) for path in videos))
         return self._table((Video(path, path) for path in paths), len(paths), progress)
@@ -114,7 +117,7 @@ class Scorer:
         frames = pa.concat_tables(scored).to_pandas()
         table = video_table(finished).set_index("fname")
         scores = (
-            self._blend(video_scores(frames, *self._aggregate)) if len(frames) else pd.Series(dtype=float)
+            self._blend(video_scores(frames, self._aggregation)) if len(frames) else pd.Series(dtype=float)
         )
         table["liveness_score"] = scores.reindex(table.index).fillna(self._fallback)
         table["time"] = table.filter(like="_ms").sum(axis=1).round(3)
@@ -132,29 +135,27 @@ class Scorer:
         self.close()
 
 
-KEYS = {
-    "engines", "sampling", "views", "crop_side", "aggregate", "ensemble", "fitted_blend", "fallback_score",
-}  # fmt: skip
+KEYS = {"engines", "scoring", "aggregate", "ensemble", "fitted_blend", "fallback_score"}
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; rule `write_scorer_config` writes it.") from None
+        raise InputError(f"{path}: no such file; the rule `write_scorer_config` writes it.") from None
     except ValueError as error:
         raise InputError(
-            f"{path}: not valid JSON ({error}); rule `write_scorer_config` writes it anew."
+            f"{path}: not valid JSON ({error}); run the rule `write_scorer_config` again."
         ) from None
-    if not isinstance(card, dict) or set(card) != KEYS:
+    if not isinstance(config, dict) or set(config) != KEYS:
         raise InputError(
-            f"{path}: expected exactly the keys {sorted(KEYS)}; rule `write_scorer_config` writes it anew."
+            f"{path}: expected exactly the keys {sorted(KEYS)}; run the rule `write_scorer_config` again."
         )
-    return card
+    return config
 
 
-def _inside(card: Path, name: str) -> Path:
-    """A file that the card names, which must lie below the card's folder (or below a link in there)."""
+def _inside(config: Path, name: str) -> Path:
+    """Return the path of a file named in the configuration; it must be inside its folder."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise InputError(f"{card}: names {name}, which lies outside of its folder; it was tampered with.")
-    return card.parent / name
+        raise InputError(f"{config}: names {name}, which is outside its folder; the file was tampered with.")
+    return config.parent / name

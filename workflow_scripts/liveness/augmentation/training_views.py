@@ -9,7 +9,6 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from timm.data import auto_augment, create_transform
 from timm.data.random_erasing import RandomErasing
 
 from liveness.augmentation import random_degradation, recapture
+from liveness.settings.training import Augmentation
 from liveness.video.preprocessing import model_input
 
 # moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
@@ -27,20 +27,6 @@ SECONDS = 10
 # seed, epoch, fname, row: what one look at one frame is drawn from
 Key = tuple[int, int, str, int]
 MakeView = Callable[[np.ndarray, int, Key], tuple[torch.Tensor, int]]
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Probabilities and ranges; config.yaml explains each. The last two come before timm's transform."""
-
-    crop_scale: Sequence[float]
-    hflip: float
-    vflip: float
-    color_jitter: float
-    auto_augment: str
-    erasing: float
-    recapture: float = 0.0
-    degrade: float = 0.0
 
 
 def _posterize(image: Image.Image, bits: int, **_: object) -> Image.Image:

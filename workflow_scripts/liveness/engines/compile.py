@@ -27,8 +27,8 @@ from liveness.engines.parity import Limits, ParityError, measure, require, table
 from liveness.engines.parity_sample import ReferenceSample, write_sample
 from liveness.engines.precision_search import FRAMES, choose_float32_layers
 from liveness.engines.registry import open_backend
-from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
+from liveness.runtime.file_digest import sha256
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from liveness.engines.catalog import BACKENDS, ENGINE_SUFFIXES, METADATA_SUFFIX, PARITY_SUFFIX, PRECISIONS
 from liveness.engines.parity import Limits, Parity
-from liveness.runtime.atomic_write import atomic_write, sha256
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
+from liveness.runtime.file_digest import sha256
 
 PENDING = "pending"
 
@@ -117,7 +118,7 @@ def read_metadata(path: str | Path) -> EngineMetadata:
 
 
 def _typed(kind: type, record: Any, where: str) -> Any:
-    """Convert a record to the dataclass `kind`, with exactly its keys and types (no bool as int)."""
+    """Convert a record to the dataclass `kind`; keys and types must match (no bool as int)."""
     fields = get_type_hints(kind)
     if not isinstance(record, dict) or set(record) != set(fields):
         keys = set(record) if isinstance(record, dict) else set()

@@ -1,33 +1,42 @@
 """The scores that engines give: one per frame, then one per video and engine."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from scipy.stats import trim_mean
 
 
-def video_scores(frame_scores: pd.DataFrame, aggregate: str, top_k: int = 0) -> pd.DataFrame:
-    """Aggregate frames: one row per fname, model and fold, with its score.
+@dataclass(frozen=True)
+class Aggregation:
+    """How the scores of a video's frames become one.
 
-    `aggregate` is mean, median, trimmed (the mean without the highest and the lowest fifth) or top_k (the
-    mean of the `top_k` lowest, or of all where there are fewer).
+    `method` is mean, median, trimmed (the mean without the highest and the lowest fifth) or top_k
+    (the mean of the `top_k` lowest scores, or of all if there are fewer).
     """
+
+    method: str
+    top_k: int = 0
+
+
+def video_scores(frame_scores: pd.DataFrame, aggregation: Aggregation) -> pd.DataFrame:
+    """Return one row per fname, model and fold, with the score of the video."""
     groups = frame_scores.groupby(["fname", "model", "fold"], sort=True)["score"]
-    match aggregate:
+    match aggregation.method:
         case "trimmed":
             scores = groups.agg(lambda frames: trim_mean(frames, 0.2))
         case "top_k":
-            scores = groups.agg(lambda frames: frames.nsmallest(top_k).mean())
-        case _:
-            scores = groups.agg(aggregate)
+            scores = groups.agg(lambda frames: frames.nsmallest(aggregation.top_k).mean())
+        case method:
+            scores = groups.agg(method)
     return scores.reset_index()
 
 
-def read_video_scores(shards: Iterable[str | Path], aggregate: str, top_k: int = 0) -> pd.DataFrame:
-    """The scores of the videos of several shards."""
+def read_video_scores(shards: Iterable[str | Path], aggregation: Aggregation) -> pd.DataFrame:
+    """Read the scores of the frames of several shards; return those of their videos."""
     return pd.concat(
-        [video_scores(pd.read_parquet(shard), aggregate, top_k) for shard in shards], ignore_index=True
+        [video_scores(pd.read_parquet(shard), aggregation) for shard in shards], ignore_index=True
     )
 
 

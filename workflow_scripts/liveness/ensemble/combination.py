@@ -15,8 +15,8 @@ from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
 from liveness.ensemble.aggregation import model_scores
-from liveness.ensemble.recipe import BlendWeights
 from liveness.runtime.errors import InputError
+from liveness.settings.ensemble import BlendWeights
 
 Parameters = dict[str, Any]
 

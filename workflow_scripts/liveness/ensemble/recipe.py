@@ -1,24 +1,21 @@
-"""What the configuration says of a blend: a light module, since every job that parses the rules reads it."""
+"""The recipe of a blend: a light module, since every job that parses the rules reads it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-BlendWeights = Mapping[str, Mapping[int, float]]
+from liveness.settings.ensemble import Ensemble, Method
 
 # methods that need held-out scores; weights and mean do not
 FITTED = ("rank_mean", "optimised", "stacking", "blending")
 
 
 @dataclass(frozen=True)
-class BlendRecipe:
-    """How scores become one: see `ensemble` in config.yaml, and for the criterion `evaluation.threshold`."""
+class BlendRecipe(Ensemble):
+    """Settings of `ensemble`, and the criterion of the threshold: `evaluation.threshold`."""
 
-    method: str
-    weights: BlendWeights = field(default_factory=dict)
-    calibration: str | None = None
+    method: Method = "mean"
     criterion: str = "eer"
 
     @property
     def fitted(self) -> bool:
-        """Whether anything that changes a score is fitted on held-out scores."""
+        """True if anything that changes a score is fitted on held-out scores."""
         return self.method in FITTED or self.calibration is not None

@@ -1,8 +1,8 @@
-"""Which library modules a script reaches by import, and a digest of their code.
+"""Digest the code of a script and of all library modules it imports.
 
-Snakemake reruns a job when its script changes, but does not look at the modules which that script
-imports. Each rule therefore carries this digest in its `params`. It is taken over the syntax tree without
-docstrings and comments, so a corrected comment retrains nothing.
+Snakemake reruns a job when its script changes, but not when a module that the script imports
+changes. Each rule therefore carries this digest in its `params`. It covers the syntax tree without
+docstrings and comments, so editing a comment does not retrain anything.
 """
 
 import ast
@@ -11,27 +11,29 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-# On which GPU a job runs changes no result, so an edit of how it gets one reruns nothing.
-WITHOUT_EFFECT = ("runtime/gpu_leases.py", "training/trackers.py")
+# Which GPU a job gets does not change results; settings are plain data, and their values are
+# params.
+WITHOUT_EFFECT = ("runtime/gpu_leases.py", "training/trackers.py", "settings/")
 
 
 @cache
 def source_digest(script: Path, library: Path) -> str:
-    """Digest of `script` and of all modules of the package at `library` that it reaches by import.
+    """Return the digest of `script` and of the modules in the package `library` that it imports.
 
-    Modules WITHOUT_EFFECT are left out. Imports inside functions count. Module names are part of the digest.
-    A process reads each file once.
+    Imports count at any depth, also inside functions; modules WITHOUT_EFFECT are left out. The
+    digest includes module names. A process reads each file once.
     """
     digest = hashlib.sha256(_code(script))
-    without = {library / name for name in WITHOUT_EFFECT}
-    for module in sorted(reached_modules(script, library) - without):
-        digest.update(module.relative_to(library).as_posix().encode())
-        digest.update(_code(module))
+    for module in sorted(reached_modules(script, library)):
+        name = module.relative_to(library).as_posix()
+        if not name.startswith(WITHOUT_EFFECT):
+            digest.update(name.encode())
+            digest.update(_code(module))
     return digest.hexdigest()[:16]
 
 
 def reached_modules(script: Path, library: Path) -> set[Path]:
-    """Files of the package at `library` that `script` imports, directly or through each other."""
+    """Return the files of the package `library` that `script` imports, directly or indirectly."""
     reached: set[Path] = set()
     waiting = [script]
     while waiting:
@@ -51,7 +53,7 @@ def _imports(source: Path, library: Path) -> set[Path]:
         elif isinstance(node, ast.ImportFrom):
             here = source.relative_to(library.parent).parts[: -node.level] if node.level else ()
             origin = ".".join([*here, *filter(None, [node.module])])
-            # `from liveness.engines import parity` may name a module or something inside one
+            # `from liveness.engines import parity` may import a module or a name from one
             names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         else:
             continue
@@ -63,14 +65,14 @@ def _imports(source: Path, library: Path) -> set[Path]:
 
 
 def _files(library: Path, parts: list[str]) -> set[Path]:
-    """The module at the dotted name and the packages that importing it runs."""
+    """Return the module with the dotted name and the packages that importing it executes."""
     packages = [library.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts) + 1)]
     module = [library.joinpath(*parts).with_suffix(".py")] if parts else []
     return {path for path in [*packages, *module] if path.is_file()}
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """All statements at any depth; unlike `ast.walk`, this spares the many expressions in them."""
+    """Iterate over all nested statements; unlike `ast.walk`, this skips their many expressions."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -87,7 +89,7 @@ def _tree(source: Path) -> ast.Module:
 
 @cache
 def _code(source: Path) -> bytes:
-    """The syntax tree as text, without docstrings, comments and positions."""
+    """Serialise the syntax tree without docstrings, comments and positions."""
     tree = _tree(source)
     for node in (tree, *_statements(tree)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (

@@ -1,4 +1,4 @@
-"""The configuration: checked against its schema, completed with defaults, cross-checked."""
+"""The configuration: validated, completed with defaults, cross-checked."""
 
 import difflib
 import math
@@ -13,7 +13,9 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from liveness.ensemble.recipe import BlendRecipe
+from liveness.planning.schema import schema_of
 from liveness.runtime.errors import InputError
+from liveness.settings.configuration import Configuration
 
 Config = dict[str, Any]
 
@@ -39,11 +41,14 @@ _KINDS = {
 }
 
 
-def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Return `config` with every default filled in, fold numbers as integers and cross-references checked.
+def complete(config: Mapping[str, Any]) -> Config:
+    """Return `config` with every default filled in, fold numbers as integers and cross-references
+    checked: values of `settings.configuration.Configuration`, section by section.
 
-    Raises InputError with one line per problem; each names the key, what was found and what is expected.
+    Raises InputError with one line per problem; each names the key, what was found and what is
+    expected.
     """
+    schema = schema_of(Configuration)
     completed = _coerced(deepcopy(dict(config)), schema)
     problems = [_sentence(error) for error in _Validator(schema).iter_errors(completed)]
     # one missing key is one error, and each tells of them all
@@ -194,6 +199,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name, source in config["fetch"].items():
         if ("to" in source) == bool(source["unzip"]):
             yield f"fetch.{name}: expected one of to (a file) and unzip (parts of an archive)."
+    if not config["data"]:
+        yield "data is empty; expected train (videos and labels), test (videos), or both."
     if "blend" in config["models"]:
         yield "models.blend: reports call the ensemble so; rename the model."
     count = config["folds"]["count"]

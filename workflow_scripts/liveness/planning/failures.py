@@ -1,4 +1,4 @@
-"""The sentences of failed jobs, gathered for the end of a run, where people look."""
+"""Error messages of failed jobs, collected for the end of a run, where users look."""
 
 import re
 from contextlib import suppress
@@ -9,27 +9,30 @@ from liveness.storage.s3 import local
 
 
 def failures(*run_logs: Path) -> list[str]:
-    """One line per failed rule in Snakemake's logs of a run: the errors of its jobs, or where to look.
+    """Return one line per failed rule in Snakemake's run logs: its jobs' errors, or their log file.
 
-    Snakemake prints some thirty lines about a failed job after the job's own sentence. Of jobs that a cluster
-    ran as one (a group), it names all, indented, whichever failed: here those that said something. Jobs that
-    Ctrl-C stopped count as failed to Snakemake; here they do not.
+    Snakemake prints some thirty lines about a failed job after the job's own error message. For
+    jobs that a cluster ran as one (a group), it lists all of them, indented, whichever failed; only
+    those that logged an error are returned. Jobs stopped by Ctrl-C do not count as failed here,
+    although Snakemake reports them.
     """
     text = "\n".join(log.read_text(encoding="utf-8") for log in run_logs if log.is_file())
     text, interrupted, _ = text.partition("Terminating processes on user request")
-    # a cluster's log file may follow the job's own
+    # the cluster's log file may follow the job's own
     pattern = r"^( *)Error in rule (\w+):.*?^ +log: (.+?)(?: \(send to storage\))?(?:,| \(check)"
     failed = [
         (bool(indent), name, log, _sentences(log))
         for indent, name, log in dict.fromkeys(re.findall(pattern, text, re.DOTALL | re.MULTILINE))
     ]
-    group_spoke = any(in_group and sentences for in_group, *_, sentences in failed)
-    told = [
+    group_has_errors = any(in_group and sentences for in_group, *_, sentences in failed)
+    lines = [
         f"{name} failed: {sentences or f'see {log}'}"
         for in_group, name, log, sentences in failed
-        if sentences or not (in_group and group_spoke)
+        if sentences or not (in_group and group_has_errors)
     ]
-    return [*told, "interrupted: the same command goes on where this one stopped"] if interrupted else told
+    if interrupted:
+        lines.append("interrupted: run the same command again to continue")
+    return lines
 
 
 def _sentences(job_log: str) -> str:

@@ -1,4 +1,4 @@
-"""What augmentation makes of a few training frames, one kind after the other."""
+"""Contact sheet of augmented training frames, one card per kind of augmentation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from liveness.augmentation import random_degradation, recapture
-from liveness.augmentation.training_views import Augmentation, erase, recaptured, training_view
+from liveness.augmentation.training_views import erase, recaptured, training_view
 from liveness.models.normalisation import Normalisation
 from liveness.report.html_pages import Card
+from liveness.settings.training import Augmentation
 from liveness.video.frame_store import FrameStore
 
-# how often the frames are shown as training sees them, and how large
+# number of epochs whose views are shown, and the size of the frames in pixels
 EPOCHS = 2
 SIDE = 224
 MIDDLE = (0.5, 0.5, 0.5)
@@ -28,7 +29,7 @@ class Example:
 
 
 def choose(labels: Mapping[str, int], count: Mapping[int, int]) -> dict[str, int]:
-    """The labels of `count` videos of each, live ones first, spread evenly over all of it."""
+    """Choose `count` videos of each label, spread evenly over all names, live ones first."""
     chosen: dict[str, int] = {}
     for label in (1, 0):
         fnames = sorted(fname for fname in labels if labels[fname] == label)
@@ -38,18 +39,19 @@ def choose(labels: Mapping[str, int], count: Mapping[int, int]) -> dict[str, int
 
 
 def middle_frames(store: FrameStore, labels: Mapping[str, int]) -> list[Example]:
-    """The middle frame of each of the labelled videos that have any."""
+    """Return the middle frame of each labelled video that has frames."""
     rows = {fname: store.rows(fname) for fname in labels}
     middle = {fname: int(own[len(own) // 2]) for fname, own in rows.items() if len(own)}
     return [Example(fname, row, labels[fname], store.image(row)) for fname, row in middle.items()]
 
 
 def sheet(examples: Sequence[Example], augmentation: Augmentation, seed: int) -> list[Card]:
-    """Cards of the frames as stored, of what training sees in its first epochs, and of every kind of
-    re-capture and degradation, whether or not these are switched on.
+    """Return cards of the stored frames, of their first training views, and of every augmentation.
+
+    All kinds of re-capture and degradation are shown, whether or not they are switched on.
     """
     live = [example for example in examples if example.label == 1]
-    cards = [Card("stored", "what augmentation starts from", {e.fname: e.image for e in examples})]
+    cards = [Card("stored", "before augmentation", {e.fname: e.image for e in examples})]
     cards += [_epoch(examples, augmentation, seed, epoch) for epoch in range(EPOCHS)]
     for number, kind in enumerate(recapture.KINDS):
         rng = np.random.default_rng((seed, number))
@@ -65,7 +67,7 @@ def sheet(examples: Sequence[Example], augmentation: Augmentation, seed: int) ->
 
 def _epoch(examples: Sequence[Example], augmentation: Augmentation, seed: int, epoch: int) -> Card:
     view = training_view(augmentation, SIDE)
-    # what erasing fills in is drawn around the mean
+    # erasing fills with noise around the mean
     normalise = Normalisation(MIDDLE, MIDDLE)
     pictures = {}
     for example in examples:

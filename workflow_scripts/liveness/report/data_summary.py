@@ -1,4 +1,4 @@
-"""What the training videos are, as tables: balance, formats, and what about them is doubtful."""
+"""Tables about the training videos: class balance, formats, and doubtful videos."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,22 +7,23 @@ import pandas as pd
 
 from liveness.report.markdown import markdown
 
-# rows of lists that may be long; leakage.json has all
+# maximum number of rows in each list of doubtful videos; leakage.json has all
 LISTED = 50
 DOUBTS = (
     "near-duplicates with opposite labels",
     "near-duplicates",
-    "groups that near-duplicates joined",
+    "groups merged because of near-duplicates",
     "unreadable",
     "without a label",
-    "attack of a type that other folds hold out",
+    "attack of a type held out by other folds",
 )
 
 
 def balance(folds: pd.DataFrame) -> pd.DataFrame:
-    """Videos and groups by fold, and in all: live, spoof, groups, and a column per attack type that is named.
+    """Count videos and groups by fold and in total.
 
-    `folds` has liveness_score, group, fold, attack ("" where unknown) by fname.
+    Columns: fold, live, spoof, groups, and one per named attack type. `folds` has liveness_score,
+    group, fold and attack ("" if unknown) by fname.
     """
     spoof = folds["liveness_score"] == 0
     columns = {"live": ~spoof, "spoof": spoof}
@@ -35,11 +36,11 @@ def balance(folds: pd.DataFrame) -> pd.DataFrame:
 
 
 def formats(videos: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
-    """Readable videos by property and value, the commonest first: property, value, videos, share_live.
+    """Count readable videos by property and value, most common first.
 
-    `videos` is the manifest by fname, `labels` the liveness_score by fname; videos without one count, but not
-    in share_live. A property whose values tell the classes apart is one that a model may learn instead of
-    faces.
+    Columns: property, value, videos, share_live. `videos` is the manifest by fname, `labels` the
+    liveness_score by fname; unlabelled videos are counted, but not in share_live. A model may learn
+    a property whose values separate the classes instead of faces.
     """
     readable = videos[videos["readable"]]
     sides = readable[["width", "height"]]
@@ -65,8 +66,9 @@ def formats(videos: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
 
 
 def leakage_table(leakage: Mapping[str, Any]) -> pd.DataFrame:
-    """What folds/leakage.json holds as one table, a row per doubtful thing: what (of DOUBTS), first, second,
-    detail.
+    """Convert the content of folds/leakage.json to a table with one row per finding.
+
+    Columns: what (one of DOUBTS), first, second, detail.
     """
     opposite, near, joined, unreadable, unlabelled, other = DOUBTS
     rows = [
@@ -82,7 +84,10 @@ def leakage_table(leakage: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def inventory(folds: pd.DataFrame, videos: pd.DataFrame, leakage: Mapping[str, Any]) -> str:
-    """All of it as Markdown. `leakage` is what folds/leakage.json holds; the other arguments are as above."""
+    """Return all tables as Markdown.
+
+    `leakage` is the content of folds/leakage.json; for the other arguments see balance and formats.
+    """
     labels = folds["liveness_score"]
     properties = formats(videos, labels).assign(
         share_live=lambda rows: rows["share_live"].map(
@@ -93,8 +98,8 @@ def inventory(folds: pd.DataFrame, videos: pd.DataFrame, leakage: Mapping[str, A
         "# Training videos",
         markdown(balance(folds)),
         "## Formats",
-        "A format whose share of live videos is far from that of all "
-        f"({labels.mean():.2f}) is something that a model may learn instead of faces.",
+        "A model may learn a format instead of faces if its share of live videos is far from the overall "
+        f"share ({labels.mean():.2f}).",
         markdown(properties),
     ]
     doubtful = leakage_table(leakage)

@@ -1,4 +1,4 @@
-"""Where a network looks: Grad-CAM (Selvaraju et al. 2017), by the library grad-cam."""
+"""Grad-CAM evidence maps (Selvaraju et al. 2017), computed by the library grad-cam."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,17 +18,20 @@ from liveness.video.preprocessing import model_input
 
 
 def heat_map(checkpoint: Checkpoint, frame: np.ndarray, label: int) -> np.ndarray:
-    """What of a frame, uint8 RGB [H, W, 3], spoke for `label` (1 live, 0 spoof).
+    """Return the Grad-CAM evidence for `label` (1 live, 0 spoof) in a frame, uint8 RGB [H, W, 3].
 
-    Returns float32 [H, W] from 0 to 1, the most in this frame. Raises InputError where an architecture has no
-    feature maps.
+    Returns:
+        float32 [H, W] in 0..1, where 1 is the maximum of this frame.
+
+    Raises:
+        InputError: the architecture has no feature maps.
     """
     module: Any = checkpoint.module
     pixels = torch.from_numpy(model_input(frame, checkpoint.image_size)).permute(2, 0, 1)[None] / 255
     mean, std = (torch.tensor(values)[:, None, None] for values in (checkpoint.mean, checkpoint.std))
 
     def as_map(features: torch.Tensor) -> torch.Tensor:
-        """Features as [n, channels, rows, columns], whatever the architecture's own order is."""
+        """Reshape features of any architecture to [n, channels, rows, columns]."""
         if features.ndim == 3:
             patches = features[:, module.num_prefix_tokens :]
             rows, columns = module.patch_embed.grid_size
@@ -43,9 +46,10 @@ def heat_map(checkpoint: Checkpoint, frame: np.ndarray, label: int) -> np.ndarra
 def explained(
     checkpoint: Checkpoint, name: str, frames: pd.DataFrame, labels: Mapping[str, int], store: FrameStore
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """What in each of `frames` (index, score by fname, of the model `name`) spoke against the video's label.
+    """Yield Grad-CAM evidence against each video's label, as (fname, caption, picture).
 
-    Yields (fname, caption, picture: uint8 RGB [H, W, 3]).
+    `frames` has the index and score of one frame per video by fname, scored by the model `name`.
+    Pictures are uint8 RGB [H, W, 3].
     """
     for fname, row in frames.iterrows():
         frame = store.image(store.rows(str(fname))[int(row["index"])])
@@ -54,16 +58,19 @@ def explained(
 
 
 def _last_features(checkpoint: Checkpoint) -> torch.nn.Module:
-    """The layer whose output is the last that still has places."""
+    """Return the last layer whose output is spatial."""
     module: Any = checkpoint.module
     info = getattr(module, "feature_info", None)
     if not info:
-        raise InputError(f"{checkpoint.architecture} does not tell its feature maps; Grad-CAM needs them.")
+        raise InputError(
+            f"{checkpoint.architecture} does not describe its feature maps; Grad-CAM needs them."
+        )
     last = module.get_submodule(info[-1]["module"])
-    # after a transformer's last attention only the class token may count: what went into it still has places
+    # after a transformer's last attention only the class token may matter; its input is still
+    # spatial
     return last.norm1 if hasattr(module, "num_prefix_tokens") else last
 
 
 def overlay(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The frame with its heat map: dark where nothing spoke for it, yellow where most did, also in grey."""
+    """Overlay a heat map on a frame: dark for no evidence, yellow for most, readable in grey."""
     return show_cam_on_image(frame / np.float32(255), heat, use_rgb=True, colormap=cv2.COLORMAP_INFERNO)

@@ -1,4 +1,4 @@
-"""Small self-contained HTML pages for the report: tables that sort at a click, and sheets of frames."""
+"""Self-contained HTML pages for the report: sortable tables and contact sheets of frames."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ import pandas as pd
 
 from liveness.video.jpeg import encode_jpeg
 
-# rows that a page shows; the CSV file that it names has all
+# maximum number of rows per page; the CSV file that the page names has all
 ROWS = 2000
 
 STYLE = """
@@ -24,7 +24,7 @@ th:focus-visible {outline: 2px solid #0072B2} .number {text-align: right} h2, fi
 img {display: block; height: 180px} figcaption b {color: #b04a00}
 figure span {display: inline-block; margin: 0 6px 4px 0; vertical-align: top} small {color: #595959}
 """
-# a table sorts by the column whose head is clicked: numbers by value, text in natural order, empty cells last
+# Clicking a column header sorts by it: numbers by value, text in natural order, empty cells last.
 SCRIPT = """
 const compare = new Intl.Collator(undefined, {numeric: true}).compare;
 function sort(head) {
@@ -48,7 +48,7 @@ for (const head of document.querySelectorAll("th")) {
 
 @dataclass(frozen=True)
 class Card:
-    """Pictures of one video, uint8 RGB [H, W, 3] by caption, and what is said below; `verdict` stands out."""
+    """Pictures of a video, uint8 RGB [H, W, 3] by caption, with text and a highlighted verdict."""
 
     title: str
     text: str
@@ -57,7 +57,7 @@ class Card:
 
 
 def page(title: str, *parts: str) -> str:
-    """A whole page made of HTML parts, whose tables can be sorted."""
+    """Return a complete page made of HTML parts, with sortable tables."""
     body = "\n".join([f"<h2>{escape(title)}</h2>", *parts])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -70,9 +70,10 @@ def paragraph(text: str) -> str:
 
 
 def sortable_table(frame: pd.DataFrame, file: str = "") -> str:
-    """The rows of a table, the first ROWS of a long one; `file` is where the others are.
+    """Return a table as HTML, at most ROWS rows; `file` names the file that has all.
 
-    Numbers have at most four decimals; missing values are empty cells. A table without rows says so.
+    Numbers have at most four decimals; missing values are empty cells. An empty table becomes a
+    sentence.
     """
     if frame.empty:
         return paragraph("There are none.")
@@ -92,7 +93,7 @@ def sortable_table(frame: pd.DataFrame, file: str = "") -> str:
 
 
 def contact_sheet(cards: Iterable[Card]) -> str:
-    """A row of pictures per card; without any, that is said."""
+    """Return a row of pictures per card, or a sentence if there are no cards."""
     rows = [
         f"<figure>{''.join(_picture(image, caption) for caption, image in card.pictures.items())}"
         f"<figcaption><b>{escape(card.verdict)}</b> {escape(card.title)}: {escape(card.text)}"

@@ -1,4 +1,4 @@
-"""Figures as Markdown, for people and for what a CI job posts."""
+"""Metrics as Markdown, for readers and for comments posted by CI."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from liveness.ensemble.recipe import BlendRecipe
 
 Figures = Mapping[str, Any]
 
-# the order of both tables' columns and of a comparison's rows, in the field's names
+# display names, in the order of rows in all tables
 NAMES = {
     "eer": "EER (ROC convex hull)",
     "eer_nearest": "EER (nearest point)",
@@ -40,20 +40,20 @@ ATTACKS_NEEDED = {
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; bars in its cells are escaped."""
+    """Format a Markdown table; bars in cells are escaped."""
     lines = [[cell.replace("|", "\\|") for cell in row] for row in [header, *rows]]
     lines.insert(1, ["---"] * len(header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """The same of a data frame."""
+    """Format a data frame as a Markdown table."""
     rows = [[str(value) for value in row] for row in frame.itertuples(index=False)]
     return table([str(name) for name in frame.columns], rows)
 
 
 def number(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A value with its interval, both to three decimals."""
+    """Format a value and its interval with three decimals."""
     if value is None:
         return "-"
     low_high = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
@@ -61,16 +61,17 @@ def number(value: float | None, interval: Sequence[float] | None = None) -> str:
 
 
 def figure(figures: Figures, name: str) -> str:
-    """One rate as text; of one that the sample is too small for, that."""
+    """Format one rate, or say that the sample is too small to measure it."""
     if name in ATTACKS_NEEDED and figures.get(name) is None:
         return f"not measurable with n = {figures['spoof']}"
     return number(figures.get(name), figures["intervals"].get(name))
 
 
 def rates(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """`results/metrics.json` as a table: of, rate, value, low, high (of the 95 % interval), videos.
+    """Convert `results/metrics.json` to a table: of, rate, value, low, high, videos.
 
-    One row per rate that exists of the blend and of each model, and per attack type for the blend.
+    There is one row per available rate of the blend and of each model, and one per attack type for
+    the blend; low and high are the ends of the 95 % interval.
     """
     rows = []
     for name, figures in {"blend": metrics["blend"], **metrics["models"]}.items():
@@ -85,7 +86,7 @@ def rates(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """`results/metrics.json` as Markdown: rates of the blend and of every model, and how they were made."""
+    """Format `results/metrics.json`: rates of the blend and of every model, and notes."""
     columns = {"blend": metrics["blend"], **metrics["models"]}
     rates = [
         [title, *(figure(figures, name) for figures in columns.values())] for name, title in NAMES.items()
@@ -94,7 +95,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
         ["videos (live + spoof)", *(f"{f['videos']} ({f['live']} + {f['spoof']})" for f in columns.values())],
         ["groups", *(str(figures["groups"]) for figures in columns.values())],
     ]
-    parts = ["# Held-out figures", table(["", *columns], [*sizes, *rates])]
+    parts = ["# Held-out metrics", table(["", *columns], [*sizes, *rates])]
     attacks = metrics["blend"]["attacks"]
     if attacks:
         rows = [
@@ -114,40 +115,40 @@ def summary(metrics: Mapping[str, Any]) -> str:
 
 
 def notes(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """How the figures were made, and what they do not say."""
+    """Yield notes on how the metrics were computed and on their limits."""
     blend, threshold = metrics["blend"], metrics["threshold"]
     calibrated = f", calibrated ({blend['calibration']})" if blend["calibration"] else ""
     nested = BlendRecipe(blend["method"], calibration=blend["calibration"]).fitted
-    yield f"The blend is of method {blend['method']}{calibrated}" + (
-        "; each video is judged by one that was fitted without its fold."
+    yield f"The blend uses the method {blend['method']}{calibrated}" + (
+        "; each video is scored by a blend fitted without its fold."
         if nested
-        else "; nothing of it is fitted."
+        else "; it has no fitted parameters."
     )
     if blend["complete"] < blend["scored"]:
         partly = "the mean of those that did" if blend["videos"] == blend["scored"] else "no blended score"
         yield (
             f"Some models were trained on some folds only: {blend['complete']} of {blend['scored']} videos "
-            f"were scored by all models, the others have {partly}. A submission is always scored by all."
+            f"were scored by all models, the others have {partly}. Submissions are always scored by all."
         )
     if "apcer" in blend:
         yield (
-            f"Thresholds by the criterion {threshold['criterion']}, for each fold chosen on the others; the "
-            f"one to apply to new videos is {threshold['value']:.4f}."
+            "The threshold of each fold is chosen on the other folds by the criterion "
+            f"{threshold['criterion']}; the threshold for new videos is {threshold['value']:.4f}."
         )
     yield (
         f"In brackets: 95 % intervals, bootstrap over {blend['groups']} groups of people or near-duplicates. "
-        "They hold for other people before the same engines, not for another training run."
+        "They cover other people scored by the same engines, not another training run."
     )
-    yield "Models chose their epoch on the fold that they are judged on, which flatters them a little."
+    yield "Each model's epoch was selected on its evaluation fold, which makes rates slightly optimistic."
     if metrics["supplied_weights"]:
         yield (
-            f"The weights of {', '.join(metrics['supplied_weights'])} came from outside: figures hold only "
-            "if they were trained on these folds."
+            f"The weights of {', '.join(metrics['supplied_weights'])} were supplied: their rates are valid "
+            "only if they were trained on these folds."
         )
 
 
 def comparison(rates: pd.DataFrame, runs: Sequence[str], speeds: Sequence[float | None]) -> str:
-    """What `comparison.compare` gave, as Markdown. `speeds` are videos per second."""
+    """Format the result of `run_comparison.compare`; `speeds` are videos per second."""
     rows = [
         [
             NAMES[str(name)],
@@ -159,7 +160,7 @@ def comparison(rates: pd.DataFrame, runs: Sequence[str], speeds: Sequence[float 
         first, second = (float(speed or 0) for speed in speeds)
         rows.append(["test videos per second", f"{first:.2f}", f"{second:.2f}", f"{second - first:+.2f}"])
     note = (
-        f"Held-out figures of the blends on {rates['videos'].iloc[0]} videos that both runs held out; 95 % "
-        "intervals by a paired bootstrap over groups. A difference whose interval holds 0 may be chance."
+        f"Metrics of the blends on {rates['videos'].iloc[0]} videos that both runs held out; 95 % "
+        "intervals by a paired bootstrap over groups. A difference whose interval contains 0 may be chance."
     )
     return f"{table(['', *runs, 'second - first'], rows)}\n\n{note}\n"

@@ -1,7 +1,7 @@
-"""The report's figures: each a function from plain tables to a Figure.
+"""Figures of the report, each a function from plain tables to a Figure.
 
-`videos` is a table of held-out videos by fname: liveness_score (1 live, 0 spoof), score (probability of
-live), threshold (nan for all where there is none), attack ("" where unknown), group.
+`videos` is a table of held-out videos by fname: liveness_score (1 live, 0 spoof), score
+(probability of live), threshold (NaN for all if there is none), attack ("" if unknown), group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from liveness.report.plot_style import (
     styled,
 )
 
-# where the band of a curve is known: denser where error rates are low
+# levels at which confidence bands are computed, denser for low error rates
 LEVELS = np.unique(np.concatenate([np.geomspace(1e-4, 0.1, 40), np.linspace(0.1, 1, 46)]))
 BINS = np.linspace(0, 1, 21)
 TICKS = np.array([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
@@ -43,12 +43,14 @@ Figures = Mapping[str, Any]
 def detection_error_tradeoff(
     videos: pd.DataFrame, models: pd.DataFrame, figures: Figures, seed: int
 ) -> Figure:
-    """BPCER over APCER, attacks pooled: the blend with its band and operating points, and every model.
+    """Plot BPCER over APCER, attacks pooled: the blend with band and operating points, and models.
 
-    Axes are normal deviates (Martin et al. 1997, The DET curve in assessment of detection task performance).
+    Axes are normal deviates (Martin et al. 1997, The DET curve in assessment of detection task
+    performance).
 
-    `models` has a column of scores per model by fname, nan where it has none; `figures` are the blend's from
-    metrics.json. What is below the smallest rate that the sample can show lies on the axis.
+    `models` has a column of scores per model by fname, NaN where there is none; `figures` are the
+    blend's metrics from metrics.json. Rates below the smallest one that the sample can resolve are
+    drawn on the axis.
     """
     labels = videos["liveness_score"]
     smallest = float(np.clip(0.5 / labels.value_counts().min(), TICKS[0] / 2, 0.02))
@@ -82,7 +84,10 @@ def detection_error_tradeoff(
 def receiver_operating_characteristic(
     videos: pd.DataFrame, models: pd.DataFrame, figures: Figures, seed: int
 ) -> Figure:
-    """Live videos accepted over attacks accepted, the left tenth enlarged beside it. Arguments as above."""
+    """Plot accepted live videos over accepted attacks, with the left tenth enlarged.
+
+    For the arguments see detection_error_tradeoff.
+    """
     labels = videos["liveness_score"]
     band = 1 - bpcer_band(labels.to_numpy(), videos["score"].to_numpy(), videos["group"], LEVELS, seed)
     figure, axes = panels(columns=2, width=5, height=4.5)
@@ -108,7 +113,10 @@ def receiver_operating_characteristic(
 
 
 def _curves(videos: pd.DataFrame, models: pd.DataFrame) -> dict[str, error_rates.ErrorCurve]:
-    """The blend's, and each model's over the videos that it scored; a single model is the blend."""
+    """Return the error curve of the blend and, if there are several models, of each model.
+
+    A model's curve covers the videos that it scored.
+    """
     curves = {"blend": error_rates.error_curve(videos["liveness_score"], videos["score"])}
     for name, scores in models.items() if models.shape[1] > 1 else ():
         scores = scores.reindex(videos.index).dropna()
@@ -119,9 +127,9 @@ def _curves(videos: pd.DataFrame, models: pd.DataFrame) -> dict[str, error_rates
 
 
 def _operating_points(ax: Axes, figures: Figures, scale: Any, accepted: bool = False) -> None:
-    """The blend's EER, its BPCER at fixed APCER, and its rates at the thresholds of the other folds.
+    """Draw the blend's EER, BPCER at fixed APCER, and rates at the thresholds of the other folds.
 
-    Each with its intervals, between two (APCER, BPCER). `accepted` says that the axis is 1 - BPCER.
+    Intervals are lines between two (APCER, BPCER) points. With `accepted` the axis is 1 - BPCER.
     """
     spread = figures["intervals"]
     eer = figures["eer"]
@@ -152,7 +160,7 @@ def _operating_points(ax: Axes, figures: Figures, scale: Any, accepted: bool = F
 
 @styled
 def score_histograms(videos: pd.DataFrame) -> Figure:
-    """Held-out scores of live videos and of each type of attack, with the thresholds that judged them."""
+    """Plot held-out scores of live videos and of each attack type, with the folds' thresholds."""
     spoof = videos["liveness_score"] == 0
     parts = {"live": videos[~spoof]}
     for name in sorted(set(videos.loc[spoof, "attack"])):
@@ -182,7 +190,7 @@ def score_histograms(videos: pd.DataFrame) -> Figure:
 
 @styled
 def reliability(videos: pd.DataFrame, seed: int) -> Figure:
-    """Share of live videos by predicted probability, with intervals, above the number of videos by bin."""
+    """Plot the share of live videos by predicted probability, and the number of videos per bin."""
     labels, scores = videos["liveness_score"].to_numpy(), videos["score"].to_numpy()
     table = pd.DataFrame({"score": scores, "live": labels}).groupby(
         error_rates.bin_of(scores, error_rates.BINS)
@@ -219,7 +227,7 @@ def reliability(videos: pd.DataFrame, seed: int) -> Figure:
 
 @styled
 def ensemble_comparison(metrics_of: Mapping[str, Figures]) -> Figure:
-    """Rates of the blend and of every model with intervals, from their figures in metrics.json by name."""
+    """Plot rates with intervals of the blend and of every model, from their metrics by name."""
     names = list(metrics_of)
     wanted = ("eer", "bpcer20", "apcer_max", "bpcer")
     rates = [rate for rate in wanted if any(figures.get(rate) is not None for figures in metrics_of.values())]
@@ -243,11 +251,14 @@ def ensemble_comparison(metrics_of: Mapping[str, Figures]) -> Figure:
 
 @styled
 def robustness_bars(table: pd.DataFrame) -> Figure:
-    """EER with its interval per row of `robustness.robustness`; a line marks that of the plain videos."""
+    """Plot the EER with its interval for each row of `robustness.robustness`.
+
+    A dashed line marks the EER of the original videos.
+    """
     kinds = list(dict.fromkeys(table["kind"]))
     figure, axes = panels(width=7, height=1.2 + 0.32 * len(table))
     ax = axes[0, 0]
-    kind_of = {"plain": "as filmed", "degradation": "damaged: {}", "attack": "attack: {}", "fold": "fold {}"}
+    kind_of = {"plain": "original", "degradation": "degraded: {}", "attack": "attack: {}", "fold": "fold {}"}
     for number, kind in enumerate(kinds):
         rows = np.flatnonzero(table["kind"] == kind)
         own = table.iloc[rows]
@@ -257,15 +268,15 @@ def robustness_bars(table: pd.DataFrame) -> Figure:
     ax.axvline(table["eer"].iloc[0], color=GREY, linestyle="--", linewidth=1)
     labels = [kind_of[kind].format(name) for kind, name in table[["kind", "name"]].itertuples(index=False)]
     ax.set(yticks=range(len(table)), yticklabels=labels, ylim=(len(table) - 0.5, -0.5), xlim=(0, None))
-    ax.set_xlabel("EER, with 95 % intervals; dashed: of all videos as filmed")
+    ax.set_xlabel("EER with 95 % intervals; dashed: all original videos")
     return figure
 
 
 @styled
 def learning_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
-    """Loss, AUC and learning rate by epoch, a line per fold; the epoch that was kept is marked.
+    """Plot loss, AUC and learning rate by epoch, with a line per fold; the best epoch is marked.
 
-    `histories` have epoch, lr, train_loss, val_loss, val_auc, by fold.
+    `histories` maps folds to tables of epoch, lr, train_loss, val_loss, val_auc.
     """
     figure, axes = panels(columns=3, width=3.6, height=3.4)
     loss, auc, rate = axes[0]
@@ -288,7 +299,7 @@ def learning_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
 
 @styled
 def learning_rate(curve: pd.DataFrame, found: float) -> Figure:
-    """Loss over the learning rate, from a curve of lr and loss; the rate that was found is marked."""
+    """Plot the loss over the learning rate, from a curve of lr and loss; mark the rate found."""
     figure, axes = panels(width=6, height=3.4)
     ax = axes[0, 0]
     ax.plot(curve["lr"], curve["loss"], **line_style(1))
@@ -302,9 +313,9 @@ def learning_rate(curve: pd.DataFrame, found: float) -> Figure:
 
 @styled
 def stage_throughput(stages: pd.DataFrame) -> Figure:
-    """Videos per second that each stage would reach by itself, and how busy it was.
+    """Plot the throughput that each stage would reach alone, and how busy it was.
 
-    `stages` has split, stage, videos_per_s, busy, as `throughput.read_stages` gives them.
+    `stages` has split, stage, videos_per_s and busy, as returned by `timing.read_stages`.
     """
     splits = stages["split"].unique()
     order = list(dict.fromkeys(stages["stage"]))
@@ -319,7 +330,7 @@ def stage_throughput(stages: pd.DataFrame) -> Figure:
             values = ["" if pd.isna(value) else f"{value:.3g}" for value in own[column]]
             ax.bar_label(bars, values, padding=3)
     axes[0, 0].set(
-        xscale="log", xlabel="videos per second by itself", yticks=range(len(order)),
+        xscale="log", xlabel="videos per second, stage alone", yticks=range(len(order)),
         yticklabels=[names.get(name, name) for name in order], ylim=(len(order) - 0.5, -0.5),
     )  # fmt: skip
     plain_ticks(axes[0, 0].xaxis)

@@ -1,9 +1,9 @@
-"""The one exception whose text is written for the person at the keyboard."""
+"""The exception whose message is written for the user."""
 
 
 class InputError(ValueError):
-    """Something that the user handed in is wrong.
+    """The user's input is wrong: a file, a setting or the environment.
 
-    The message is one sentence: what is wrong, in which file and row, what was expected, what to do.
-    Scripts print it without a traceback.
+    The message is one sentence that says what is wrong, in which file and row, what was expected and
+    what to do. Scripts print it without a traceback.
     """

@@ -1,12 +1,13 @@
-"""Exclusive use of a machine's GPUs by the jobs of every Snakemake, and every user, that runs on it.
+"""Exclusive GPU leases, shared by all Snakemake runs and all users of a machine.
 
-Snakemake counts GPUs (`resources: gpu=2`) but assigns none, so concurrent jobs would all use the first. Here
-a job locks one file per GPU. It is named by the GPU's UUID, since an index may mean another GPU in another
-cgroup. The kernel frees the locks when the last process that has them ends, however it ends.
+Snakemake counts GPUs (`resources: gpu=2`) but does not assign them, so concurrent jobs would all use
+the first one. Here a job locks one file per GPU, named after the GPU's UUID because the same index can
+mean different GPUs in different cgroups. The kernel releases a lock when the last process that holds
+it ends, for whatever reason.
 
-The environment variable GPU_LEASES names the folder of these files, or is `off` where somebody else (a
-cluster's scheduler) has assigned the GPUs: jobs then use those that they see. It is said and not guessed,
-since schedulers leave no trace to rely on: Snakemake's plugin for Slurm removes the SLURM_* variables.
+The environment variable GPU_LEASES names the folder of the lock files, or is `off` if something else
+(a cluster's scheduler) has already assigned the GPUs; jobs then use all GPUs that they see. This is a
+setting because it cannot be detected reliably: Snakemake's Slurm plugin removes the SLURM_* variables.
 """
 
 import fcntl
@@ -23,9 +24,9 @@ from liveness.runtime.errors import InputError
 
 SETTING = "GPU_LEASES"
 OFF = "off"
-# Not the folder for temporary files, which TMPDIR, Snakemake and clusters set differently for different jobs.
+# Not the temporary folder: TMPDIR, Snakemake and clusters set that differently from job to job.
 FOLDER = "/tmp/gpu-leases"  # noqa: S108
-# What a job holds, for its children that come here again.
+# The lock files that a job holds, for its child processes that lease again.
 HELD = "GPU_LEASE_HELD"
 
 GRACE_S, REPORT_S, POLL_S = 1.0, 60.0, 0.05
@@ -34,16 +35,17 @@ logger = logging.getLogger(__name__)
 
 
 def visible_gpus() -> list[str]:
-    """Ids of the GPUs that jobs may be given: those of CUDA_VISIBLE_DEVICES or, where it is not set, all.
+    """Return the ids of the GPUs that jobs may use: CUDA_VISIBLE_DEVICES or, if it is not set, all.
 
-    An id is an index in the order of nvidia-smi, or a `GPU-...` or `MIG-...` of CUDA_VISIBLE_DEVICES.
+    An id is an index in the order of nvidia-smi, or a `GPU-...` or `MIG-...` name from
+    CUDA_VISIBLE_DEVICES.
     """
     setting = os.environ.get("CUDA_VISIBLE_DEVICES")
     if setting is None:
         return [str(index) for index in range(len(_uuids()))]
     ids: list[str] = []
     for gpu in map(str.strip, setting.split(",")):
-        # as CUDA reads it: what follows an id of no device is not visible
+        # like CUDA: an id that is no device hides all that follow it
         if gpu in ("", "-1", "NoDevFiles"):
             break
         ids.append(gpu)
@@ -51,17 +53,18 @@ def visible_gpus() -> list[str]:
 
 
 def lease(gpus: int) -> list[str]:
-    """Take so many GPUs for this process alone, until it and the children that it forks have ended.
+    """Lease `gpus` GPUs exclusively until this process and its forked children have ended.
 
-    To be called before anything initialises CUDA, since it sets CUDA_VISIBLE_DEVICES; with 0 it hides all
-    GPUs. Waits until as many are free, first come, first served, and says so in the log. A child that was
-    started and not forked (a rank of distributed training) calls it again, to share its parent's lease and
-    prolong it.
+    Call it before anything initialises CUDA, because it sets CUDA_VISIBLE_DEVICES; with 0 it hides
+    all GPUs. It waits until enough GPUs are free, first come, first served, and logs that it waits.
+    A child that was started rather than forked (a rank of distributed training) calls it again to
+    share its parent's lease and keep it alive.
 
-    Returns the ids. Those of a pass-through (GPU_LEASES=off) may be more than were asked for.
+    Returns the ids of the leased GPUs. With GPU_LEASES=off these are all visible GPUs, which may be
+    more than requested.
 
     Raises:
-        InputError: there are fewer GPUs than asked for, or the folder of the locks cannot be used.
+        InputError: the machine has fewer GPUs than requested, or the lock folder cannot be used.
     """
     if gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -71,9 +74,9 @@ def lease(gpus: int) -> list[str]:
     if gpus > len(ids):
         raise InputError(
             f"the job asks for gpu={gpus}, but this machine offers {len(ids)} ({', '.join(ids) or 'none'}); "
-            "ask for less with --set-resources RULE:gpu=N, or look at CUDA_VISIBLE_DEVICES and nvidia-smi."
+            "request fewer with --set-resources RULE:gpu=N, or check CUDA_VISIBLE_DEVICES and nvidia-smi."
         )
-    # so that an index means to CUDA what it means to NVML
+    # makes CUDA number the GPUs as NVML does
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     setting = os.environ.get(SETTING) or FOLDER
     if setting == OFF:
@@ -89,8 +92,8 @@ def lease(gpus: int) -> list[str]:
         taken = _take(gpus, {gpu: folder / _lock_name(gpu) for gpu in ids})
     except OSError as error:
         raise InputError(
-            f"{error.filename}: not usable for sharing GPUs ({error.strerror}); make it accessible to all "
-            f"users, or name another folder, the same for all of them, in {SETTING}."
+            f"{error.filename}: cannot hold the GPU locks ({error.strerror}); make it accessible to all "
+            f"users, or set {SETTING} to another folder, the same for all of them."
         ) from None
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
     os.environ[HELD] = os.pathsep.join(map(str, taken.values()))
@@ -99,13 +102,14 @@ def lease(gpus: int) -> list[str]:
 
 
 def _take(gpus: int, locks: dict[str, Path]) -> dict[str, Path]:
-    """Lock as many of `locks` (by GPU id) as asked for, all or none; return these.
+    """Lock `gpus` of the files `locks` (by GPU id), all at once or none, and return the locked ones.
 
-    Who waits stands in a queue for each GPU that it may get: so nobody is passed by who came later, a job for
-    many GPUs gets its turn, and jobs for other GPUs pass. In the same order everywhere, hence no deadlock.
+    A waiting job queues for every GPU that it could get. So no later job overtakes it, a job that
+    needs many GPUs gets its turn, and jobs for other GPUs are not held up. All jobs enter the queues
+    in the same order, so they cannot deadlock.
 
-    flock itself and not the package filelock: that polls, so it serves nobody in order, and children do not
-    inherit its locks.
+    This uses flock rather than the package filelock, which polls (and so ignores the order of
+    arrival) and whose locks are not inherited by child processes.
     """
     files = {gpu: _open(path) for gpu, path in locks.items()}
     queues = [_open(path.with_suffix(".queue")) for path in sorted(set(locks.values()))]
@@ -118,9 +122,10 @@ def _take(gpus: int, locks: dict[str, Path]) -> dict[str, Path]:
             time.sleep(POLL_S)
     taken = free[:gpus]
     for gpu in taken:
-        # Shared, so that children may join. Nobody slips in: who wants it exclusively is behind in the queue.
+        # Shared, so that children can join. Nobody can take it exclusively in between: all others
+        # that want it wait in the queue behind us.
         fcntl.flock(files[gpu], fcntl.LOCK_SH)
-        # kept open without an owner on purpose: the lock goes with the process and its children
+        # never closed, on purpose: the lock lasts as long as the process and its children
         os.set_inheritable(files[gpu], True)
     for file in [*(files[gpu] for gpu in files if gpu not in taken), *queues]:
         os.close(file)
@@ -128,7 +133,7 @@ def _take(gpus: int, locks: dict[str, Path]) -> dict[str, Path]:
 
 
 def _is_free(file: int) -> bool:
-    """Lock exclusively if nobody has a lock."""
+    """Lock the file exclusively if nobody holds a lock, and return whether that worked."""
     with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
@@ -137,16 +142,16 @@ def _is_free(file: int) -> bool:
 
 @contextmanager
 def _reported(sentence: str) -> Iterator[None]:
-    """Log the sentence when the block has taken a moment, and then once a minute."""
+    """Log the sentence if the block takes longer than a moment, then again once a minute."""
     start, done = time.monotonic(), threading.Event()
 
     def report() -> None:
         if not done.wait(GRACE_S):
             logger.info(sentence)
         while not done.wait(REPORT_S):
-            logger.info("%s, for %.0f min by now", sentence, (time.monotonic() - start) / 60)
+            logger.info("%s (%.0f min so far)", sentence, (time.monotonic() - start) / 60)
 
-    # a thread, since a signal would send a process that waits for a lock to the end of the queue
+    # a thread: a signal would interrupt flock and send this process to the end of the queue
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     try:
@@ -161,18 +166,18 @@ def _lock_name(gpu: str) -> str:
     if gpu.isdigit() and int(gpu) < len(uuids):
         name = uuids[int(gpu)]
     else:
-        # CUDA takes the beginning of a UUID for all of it
+        # CUDA accepts a prefix of a UUID
         name = next((uuid for uuid in uuids if uuid.startswith(gpu)), gpu)
     return f"{name.replace('/', '_')}.lock"
 
 
 def _shared_folder(path: str) -> Path:
-    """The folder of the locks; made, if need be, for every user to add files and to remove only their own."""
+    """Return the lock folder; create it so that all users can add files but only remove their own."""
     folder = Path(path)
     with suppress(FileExistsError):
         folder.mkdir(parents=True)
         folder.chmod(0o1777)
-    # systemd clears old files away, but not under a locked folder
+    # systemd deletes old temporary files, but not in a locked folder
     keeper = _open(folder)
     fcntl.flock(keeper, fcntl.LOCK_SH)
     os.set_inheritable(keeper, True)
@@ -180,7 +185,7 @@ def _shared_folder(path: str) -> Path:
 
 
 def _open(path: Path) -> int:
-    """A descriptor to lock, which needs no more than a right to read; the file is made for all users."""
+    """Open a file to lock it, which needs read access only; create it readable for all users."""
     with suppress(FileNotFoundError):
         return os.open(path, os.O_RDONLY)
     with suppress(FileExistsError):
@@ -192,8 +197,8 @@ def _open(path: Path) -> int:
 
 @cache
 def _uuids() -> list[str]:
-    """UUIDs of the machine's GPUs in the order of nvidia-smi; none without an NVIDIA driver."""
-    # here, since most jobs use no GPU
+    """Return the UUIDs of the machine's GPUs in nvidia-smi's order; none without an NVIDIA driver."""
+    # imported here because most jobs use no GPU
     import pynvml
 
     try:

@@ -1,4 +1,4 @@
-"""What a job says: to the terminal and to its log file."""
+"""Logging of a job, to the terminal and to its log file."""
 
 import logging
 import sys
@@ -10,7 +10,10 @@ from liveness.runtime.errors import InputError
 
 
 def start_log(path: str | Path) -> None:
-    """Send log records and warnings to the terminal and to `path`; show of an InputError its sentence."""
+    """Log records and warnings to the terminal and to `path`.
+
+    An uncaught InputError is logged as its message alone, any other exception with its traceback.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,15 +1,16 @@
-"""The C library's heap in processes that train."""
+"""Settings of the C library's memory allocator for processes that train."""
 
 import ctypes
 
-# of glibc's malloc.h
+# constants of glibc's malloc.h
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Have this process keep what it frees for what it allocates next, where the C library is glibc.
+    """Make malloc reuse freed memory instead of returning it to the system; only glibc supports it.
 
-    It would return large blocks to the system and get them back as fresh pages, in every training step.
+    By default every training step returns large blocks and gets them back as fresh pages, each of
+    which costs a page fault.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

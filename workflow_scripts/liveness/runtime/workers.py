@@ -1,4 +1,4 @@
-"""Work on many videos in processes that may die without taking the run with them."""
+"""A process pool that survives the death of its worker processes."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,22 +13,22 @@ from loky.backend import get_context
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# One process per core: the libraries' own threads would only compete with the other processes.
+# There is one process per core, so the libraries' own threads would only compete with them.
 ONE_THREAD = {"OPENCV_FOR_THREADS_NUM": "1", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Crash:
-    """Stands for the result of an item that killed its process twice, the second time alone in it."""
+    """The result of an item whose process died twice, the second time with no other item in it."""
 
     reason: str
 
 
 class Workers:
-    """Processes that work on one item after another until `close()`; use it as a context manager.
+    """A pool of worker processes that live until `close()`; use it as a context manager.
 
-    They are started afresh (loky) and not forked: CUDA may be up, and scripts that Snakemake runs have no
-    `__main__` guard.
+    loky starts the processes afresh instead of forking: CUDA may already be initialised, and scripts
+    that Snakemake runs have no `__main__` guard.
     """
 
     def __init__(self, count: int) -> None:
@@ -40,13 +40,13 @@ class Workers:
     ) -> Iterator[tuple[Item, Result | Crash]]:
         """Yield (item, function(item)) in the order of `items`.
 
-        At most `in_flight` items are submitted and not yet yielded: a slow consumer holds the workers back,
-        and a slow item delays the others only once the `in_flight - 1` behind it are done. An exception that
-        `function` raises is raised here.
+        At most `in_flight` items are submitted but not yet yielded: a slow consumer throttles the
+        workers, and a slow item delays the others only once the `in_flight - 1` items behind it are
+        done. An exception in `function` is raised here.
 
-        A C decoder may kill its process (segmentation fault, out of memory). The unfinished items then run
-        again, one at a time in a process of their own, so that only the guilty one becomes a Crash, and the
-        processes start anew. `function` must therefore bear to be run twice on an item.
+        A C decoder may kill its process (segmentation fault, out of memory). The unfinished items
+        are then rerun one at a time in a separate process, so that only the culprit becomes a Crash,
+        and the pool is restarted. `function` must therefore be safe to run twice on the same item.
         """
         items = iter(items)
         window: deque[tuple[Item, Future[Result | Crash]]] = deque()
@@ -67,7 +67,7 @@ class Workers:
                 future.cancel()
 
     def close(self) -> None:
-        """Kill the processes, whatever they are at."""
+        """Kill the processes, even those that are busy."""
         self._pool.shutdown(kill_workers=True)
 
     def __enter__(self) -> Self:
@@ -80,7 +80,7 @@ class Workers:
 def bounded_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, in_flight: int
 ) -> Iterator[tuple[Item, Result | Crash]]:
-    """`Workers.map` by processes that end with it."""
+    """Run `Workers.map` in a pool of its own, closed at the end."""
     with Workers(workers) as processes:
         yield from processes.map(function, items, in_flight)
 
@@ -88,7 +88,7 @@ def bounded_map(
 def _finish_alone(
     function: Callable[[Item], Result], window: deque[tuple[Item, Future[Result | Crash]]]
 ) -> None:
-    """Replace the futures that a dead process left broken by finished ones."""
+    """Rerun the items whose futures a dead process broke, and replace these futures in `window`."""
     pool = _pool(1)
     for position, (item, future) in enumerate(window):
         if not isinstance(future.exception(), BrokenExecutor):
@@ -107,7 +107,7 @@ def _finish_alone(
 def _submit(
     pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
 ) -> Future[Result | Crash]:
-    """Submit, and let a pool that is already broken fail like one that breaks later."""
+    """Submit an item; a pool that is already broken fails through the future too."""
     try:
         return pool.submit(function, item)
     except BrokenExecutor as error:
@@ -117,7 +117,7 @@ def _submit(
 
 
 def _exit_codes(error: BaseException) -> str:
-    """Return what loky says in braces about how its workers ended, for instance ' (SIGSEGV(-11))'."""
+    """Extract the workers' exit codes from loky's message, for instance ' (SIGSEGV(-11))'."""
     _, brace, rest = str(error).partition("{")
     return f" ({rest.partition('}')[0]})" if brace else ""
 

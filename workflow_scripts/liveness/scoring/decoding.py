@@ -1,4 +1,4 @@
-"""Videos decoded by processes of their own, one thread each, to what engines take."""
+"""Decode videos into engine inputs, in worker processes with one thread each."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from liveness.video.decoder import VideoError, probe
 from liveness.video.preprocessing import Box, Degrade, model_input, part
 from liveness.video.sampling import Sampling, read_video
 
-# What a model input is cut from: its side in pixels, and the part of the frame.
+# A kind of model input: its side in pixels, and the part of the frame it shows.
 Cut = tuple[int, Box]
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video to score: a file, or one in S3.
+    """A video to score: a local file or an object in S3.
 
-    `duration` in seconds comes from the manifest; None has the file probed first. `fold` is None where every
-    engine may score it, else the fold that held it out.
+    `duration` in seconds comes from the manifest; with None the file is probed first. `fold` is the
+    fold that held the video out, or None if every engine may score it.
     """
 
     path: str | Path
@@ -33,14 +33,14 @@ class Video:
 
 @dataclass(frozen=True)
 class Decoded:
-    """The sampled frames of one video, or the `problem` that left none.
+    """The sampled frames of one video, or the `problem` that prevented decoding.
 
     Attributes:
-        times: of the frames, float64 [n], in seconds from the video's start.
-        inputs: by cut uint8 [n, size, size, 3], not yet mirrored.
-        frames: the canonical frames, uint8 [H, W, 3], instead of inputs where the device cuts them.
-        faceless: how many were to be cropped to a face and have none.
-        decode, preprocess: what they took, in seconds; finding faces is part of decoding.
+        times: timestamps of the frames, float64 [n], in seconds from the start of the video.
+        inputs: model inputs by cut, uint8 [n, size, size, 3], not yet mirrored.
+        frames: canonical frames, uint8 [H, W, 3], in place of inputs if the device computes those.
+        faceless: number of frames without a face, if frames are to be cropped to faces.
+        decode, preprocess: time spent, in seconds; face detection is part of decoding.
     """
 
     times: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -60,10 +60,10 @@ def decode(
     ahead: int,
     degrade: Degrade | None = None,
 ) -> Iterator[tuple[Video, Decoded]]:
-    """Yield the videos in their order with their frames; at most `ahead` are decoded and not yet taken.
+    """Yield the videos in order with their frames; at most `ahead` decoded videos wait.
 
-    `cuts` says which inputs a video is needed as; None leaves its canonical frames as they are. `degrade`
-    changes every decoded frame first, and is pickled.
+    `cuts` returns the inputs needed for a video, or None to keep its canonical frames. `degrade` is
+    applied to every decoded frame first; it must be picklable.
     """
     jobs = ((video, cuts(video)) for video in videos)
     for (video, _), result in workers.map(partial(_decode, sampling, degrade), jobs, ahead):
@@ -71,7 +71,7 @@ def decode(
 
 
 def _decode(sampling: Sampling, degrade: Degrade | None, job: tuple[Video, frozenset[Cut] | None]) -> Decoded:
-    """Runs in a worker: what it returns travels to the engines' process."""
+    """Decode one video in a worker; the result is sent to the engines' process."""
     video, cuts = job
     start = perf_counter()
     duration = video.duration

@@ -1,4 +1,4 @@
-"""From videos to the scores of their frames: decoders feed batches that mix videos to engines."""
+"""Score the frames of videos: decoders feed engines with batches that mix videos."""
 
 import logging
 from collections import deque
@@ -35,7 +35,7 @@ SCORE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Member:
-    """One engine of the ensemble: its model and the fold that this did not see."""
+    """One engine of the ensemble: its model and the fold that was held out from its training."""
 
     model: str
     fold: int
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of frames (a table of SCORE_SCHEMA) and the videos that are done with since the last ones."""
+    """Frame scores (a table of SCORE_SCHEMA) and the videos finished since the previous scores."""
 
     scores: pa.Table
     finished: list[Finished]
@@ -51,7 +51,7 @@ class Scored:
 
 @dataclass
 class _Batch:
-    """Frames that wait for the same engines, and when these were asked and answered."""
+    """Frames for the same engines, and the times when they were submitted and answered."""
 
     fold: int | None
     rows: list[tuple[str, int, float]] = field(default_factory=list)
@@ -62,13 +62,13 @@ class _Batch:
 
 
 class Pipeline:
-    """Scores videos with the engines of an ensemble.
+    """Score videos with the engines of an ensemble.
 
-    Memory does not grow with the number of videos: the decoders run at most two batches ahead of the engines,
-    and scores leave as soon as a batch is computed.
+    Memory does not grow with the number of videos: decoders run at most two batches ahead of the
+    engines, and scores are yielded as soon as a batch is computed.
 
-    `seconds` has the time spent by stage so far: decode and preprocess summed over the decoders, compute
-    while the engines had work.
+    `seconds` holds the time spent so far by stage: decode and preprocess summed over the decoders,
+    compute while the engines had work.
     """
 
     def __init__(
@@ -81,8 +81,10 @@ class Pipeline:
         batch_size: int,
         degrade: Degrade | None = None,
     ) -> None:
-        """`ensemble` has one engine per member, and opened with the same views; `degrade` changes what all
-        engines see."""
+        """`ensemble` must have one engine per member, opened with the same views.
+
+        `degrade` is applied to every frame before all engines.
+        """
         self._members = members
         self._ensemble = ensemble
         self._boxes = {view.box for view in views}
@@ -90,16 +92,17 @@ class Pipeline:
         self._workers = workers
         self._batch_size = batch_size
         self._degrade = degrade
-        self._open: dict[str, tuple[Finished, int]] = {}  # videos with frames to come back, and how many
-        self._free = 0.0  # when the engines had answered all
+        self._open: dict[str, tuple[Finished, int]] = {}  # videos with pending frames, and how many
+        self._free = 0.0  # time when the engines became idle
         self.seconds = {"decode": 0.0, "preprocess": 0.0, "compute": 0.0}
 
     def score(self, videos: Iterable[Video]) -> Iterator[Scored]:
         """Yield scores batch by batch. A video that cannot be read is finished with a problem.
 
-        Logs in the end how many frames had no face, where they are cropped to faces.
+        When frames are cropped to faces, logs at the end how many had none.
 
-        Raises InputError where an engine gives something other than numbers.
+        Raises:
+            InputError: an engine gives scores that are not finite.
         """
         waiting: dict[int | None, _Batch] = {}
         running: deque[tuple[_Batch, Future[np.ndarray]]] = deque()
@@ -127,7 +130,7 @@ class Pipeline:
             log.info(faceless_summary(faceless))
 
     def scorable(self, videos: Iterable[Video]) -> list[Video]:
-        """The videos that some engine may score."""
+        """Return the videos that at least one engine may score."""
         folds = {None, *(member.fold for member in self._members)}
         return [video for video in videos if video.fold in folds]
 
@@ -136,7 +139,7 @@ class Pipeline:
         return decode(self.scorable(videos), self._sampling, self._cuts, self._workers, ahead, self._degrade)
 
     def _engines(self, fold: int | None) -> list[int]:
-        """The engines that may score videos of a fold."""
+        """Return the positions of the engines that may score videos of a fold."""
         return [i for i, member in enumerate(self._members) if fold is None or member.fold == fold]
 
     def _cuts(self, video: Video) -> frozenset[Cut] | None:
@@ -156,7 +159,7 @@ class Pipeline:
     def _collect(self, batch: _Batch, future: Future[np.ndarray]) -> Scored:
         scores = future.result()
         answered = batch.answered or perf_counter()
-        # one batch is computed after the other: this one's turn came when it was there and the last one done
+        # batches run one after the other: this one started once submitted and the last one was done
         seconds = answered - max(batch.submitted, self._free)
         self._free = answered
         self.seconds["compute"] += seconds
@@ -180,8 +183,8 @@ class Pipeline:
             member = self._members[engine]
             if not np.isfinite(probability).all():
                 raise InputError(
-                    f"the engine of {member.model}, fold {member.fold} gives scores that are no numbers to "
-                    f"{batch.rows[0][0]} or a video near it; set engine.precision to fp32"
+                    f"the engine of {member.model}, fold {member.fold} gives scores that are not finite for "
+                    f"{batch.rows[0][0]} or a video in the same batch; set engine.precision to fp32"
                 )
             constants = [
                 pa.repeat(pa.scalar(value, kind), len(batch.rows))

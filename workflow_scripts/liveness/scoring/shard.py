@@ -1,4 +1,4 @@
-"""One shard of videos, each scored by every engine that may."""
+"""Score one shard of videos, each by every eligible engine."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,9 +19,10 @@ from liveness.video.sampling import Sampling
 
 
 def videos_of(manifest: pd.DataFrame, folder: str | Path, folds: pd.Series | None) -> list[Video]:
-    """The readable videos of a manifest; with `folds` (by fname) only those that have one, which they keep.
+    """Return the readable videos of a manifest.
 
-    What has no label has no fold, and nobody may say which engines did not see it.
+    With `folds` (by fname), only videos that have a fold are returned, with their folds: for videos
+    without a label it is unknown which engines have not seen them.
     """
     readable = manifest[manifest["readable"]]
     return [
@@ -45,8 +46,10 @@ def score_shard(
 ) -> tuple[list[Finished], pd.DataFrame]:
     """Write the scores of all frames (a parquet file of `pipeline.SCORE_SCHEMA`) to `output`.
 
-    `engines` are metadata files, one per member. `degrade` changes the decoded frames first. Returns what
-    became of each video, and the table of stages (see `throughput.stage_table`).
+    `engines` are metadata files, one per member. `degrade` is applied to decoded frames first.
+
+    Returns:
+        The finished videos, and the table of stages (see `timing.stage_table`).
     """
     finished: list[Finished] = []
     with ExitStack() as stack:
@@ -62,6 +65,6 @@ def score_shard(
             finished += scored.finished
             progress.update(len(scored.finished))
         elapsed = perf_counter() - start
-        # what a GPU's ensemble does itself, beside the engines
+        # work of the GPU besides running engines
         device = {f"device {stage}": s for stage, s in ensemble.seconds.items() if stage != "compute"}
     return finished, stage_table(pipeline.seconds | device, elapsed, len(scorable), workers.count)

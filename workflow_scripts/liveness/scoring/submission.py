@@ -1,4 +1,4 @@
-"""From the scores of videos to the rows that were asked for."""
+"""Build the submission from video scores."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,9 +14,13 @@ def submission_rows(
     fallback: float,
     max_unreadable: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the submission (fname, liveness_score) in `rows`' order, and what is unreadable (fname, reason).
+    """Return the submission in the order of `rows`, and the unreadable videos.
 
-    A row without a score gets `fallback`. Raises InputError when their share exceeds `max_unreadable`.
+    The submission has fname and liveness_score, the unreadable videos fname and reason. Rows
+    without a score get `fallback`.
+
+    Raises:
+        InputError: the share of rows without a score exceeds `max_unreadable`.
     """
     missing = [fname for fname in rows if fname not in scores.index]
     reasons = [unreadable.get(fname, "it is not in data.test.videos") for fname in missing]
@@ -24,7 +28,7 @@ def submission_rows(
         raise InputError(
             f"{len(missing)} of {len(rows)} videos cannot be read, more than inference.max_unreadable "
             f"({max_unreadable:.0%}) allows; the first is {missing[0]} ({reasons[0]}). "
-            "Mend the videos or raise the limit."
+            "Repair the videos or raise the limit."
         )
     table = pd.DataFrame(
         {"fname": list(rows), "liveness_score": scores.reindex(list(rows)).fillna(fallback).to_numpy()}

@@ -1,4 +1,4 @@
-"""Where the time goes while videos are scored: per video and per stage."""
+"""Time spent on scoring, by video and by stage."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ VIDEO_COLUMNS = ("fname", *(f"{stage}_ms" for stage in STAGES), "problem")
 
 @dataclass
 class Finished:
-    """A video that is done with.
+    """A finished video.
 
     Attributes:
-        fname: of the video.
+        fname: file name of the video.
         decode, preprocess: seconds that a decoder spent on it.
         compute: its frames' share of the seconds that the engines spent on their batches.
-        problem: why it has no score; empty if it has one.
+        problem: reason why it has no score; empty if it has one.
     """
 
     fname: str
@@ -29,7 +29,7 @@ class Finished:
 
 
 def video_table(finished: Iterable[Finished]) -> pd.DataFrame:
-    """One row per video, by name: VIDEO_COLUMNS, times in milliseconds."""
+    """Tabulate the videos by name, with VIDEO_COLUMNS and times in milliseconds."""
     rows = [
         (video.fname, *(round(1000 * getattr(video, stage), 3) for stage in STAGES), video.problem)
         for video in finished
@@ -38,7 +38,10 @@ def video_table(finished: Iterable[Finished]) -> pd.DataFrame:
 
 
 def read_videos(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """The tables of several shards as one, by fname; no name is taken for a number or a missing value."""
+    """Read and concatenate the video tables of several shards, indexed by fname.
+
+    File names are always read as text, even those that look like numbers or missing values.
+    """
     types = {"fname": str, "problem": str}
     return pd.concat([pd.read_csv(path, dtype=types, keep_default_na=False) for path in paths]).set_index(
         "fname"
@@ -46,18 +49,19 @@ def read_videos(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def times(rows: Sequence[str], videos: pd.DataFrame) -> pd.DataFrame:
-    """fname and time, in milliseconds, of each row of a submission; 0 for what was not there to be read."""
+    """Return fname and time in milliseconds for each row of a submission; 0 for missing videos."""
     spent = videos[[f"{stage}_ms" for stage in STAGES]].sum(axis=1).reindex(list(rows), fill_value=0.0)
     return pd.DataFrame({"fname": list(rows), "time": spent.round(3).to_numpy()})
 
 
 def stage_table(seconds: Mapping[str, float], elapsed: float, videos: int, decoders: int) -> pd.DataFrame:
-    """What each stage took of a run of `elapsed` seconds over `videos` videos.
+    """Tabulate the stages of a run that scored `videos` videos in `elapsed` seconds.
 
-    Columns: stage; seconds, summed over the processes that share it; processes; busy, the share of their
-    time; videos_per_s, what the stage would reach by itself: the slowest is the one to give more hardware;
-    videos, the same in every row. What a GPU does beside the engines is called `device ...`.
-    The row idle is the time that the engines waited for frames, the row all the whole run.
+    Columns: stage; seconds, summed over the processes that share the stage; processes; busy, the
+    fraction of their time; videos_per_s, the throughput of the stage alone (the slowest stage is
+    the one to give more hardware); videos, the same in every row. The GPU's work besides running
+    engines is called `device ...`. The row `idle` is the time the engines waited for frames, the
+    row `all` the whole run.
     """
     rows = []
     idle = max(0.0, elapsed - seconds["compute"])
@@ -72,9 +76,9 @@ def stage_table(seconds: Mapping[str, float], elapsed: float, videos: int, decod
 
 
 def read_stages(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """The stage tables of several shards as one: the shards were scored one after the other, or as if."""
+    """Merge the stage tables of several shards, as if they were scored one after the other."""
     table = pd.concat([pd.read_csv(path) for path in paths])
-    # "idle" has no rate of its own
+    # `idle` has no throughput
     whole = table[table["stage"] == "all"]
     videos = int(whole["videos"].sum())
     summed = table.groupby("stage", sort=False).agg(

@@ -1,6 +1,5 @@
 """Files from the web that are what they should be: resumable, and checked before anybody sees them."""
 
-import hashlib
 import logging
 import shutil
 import urllib.error
@@ -11,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liveness.runtime.errors import InputError
+from liveness.runtime.file_digest import sha256
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +19,14 @@ CHUNK = 1 << 20
 TIMEOUT = 60
 
 
-def download(url: str, sha256: str, part: Path) -> Path:
+def download(url: str, expected: str, part: Path) -> Path:
     """Return `part`, holding what is at `url`; what an earlier call left in it is not fetched again.
 
-    Raises InputError if the address cannot be read or its content has another SHA-256 (hexadecimal); of the
-    latter nothing is kept.
+    Raises InputError if the address cannot be read or its content has another SHA-256 than `expected`
+    (hexadecimal); of the latter nothing is kept.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
-    if not (part.is_file() and _digest(part) == sha256):
+    if not (part.is_file() and sha256(part) == expected):
         try:
             _fetch(url, part)
         except (OSError, HTTPException) as error:
@@ -34,12 +34,12 @@ def download(url: str, sha256: str, part: Path) -> Path:
             raise InputError(
                 f"{url}: cannot be fetched ({error}); {kept} bytes are kept, check the address and try again."
             ) from error
-    found = _digest(part)
-    if found != sha256:
+    found = sha256(part)
+    if found != expected:
         part.unlink()
         raise InputError(
-            f"{url}: its SHA-256 is {found}; expected {sha256}, so nothing was kept: correct the address or "
-            "the checksum in the configuration's fetch."
+            f"{url}: its SHA-256 is {found}; expected {expected}, so nothing was kept: correct the "
+            "address or the checksum in the configuration's fetch."
         )
     return part
 
@@ -72,8 +72,3 @@ def _fetch(url: str, part: Path) -> None:
     # a connection that breaks looks like the end of the file
     if length and part.stat().st_size != have + length:
         raise OSError(f"the connection broke after {part.stat().st_size} of {have + length} bytes")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What happens beside the steps of training: its history, and its end on a signal."""
+"""Training callbacks: the history of epochs, and stopping on a signal."""
 
 import signal
 import threading
@@ -10,12 +10,12 @@ from lightning.pytorch.callbacks import Callback
 
 from liveness.runtime.errors import InputError
 
-# batches between two looks at whether another process was told to stop
+# batches between checks of whether any other process received a stop signal
 STOP_EVERY = 10
 
 
 class History(Callback):
-    """Metrics of every finished epoch; part of the checkpoint, so that a resumed run has all of them."""
+    """Metrics of every finished epoch, stored in checkpoints so that resumed runs have them all."""
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
@@ -33,9 +33,10 @@ class History(Callback):
 
 
 class Preemption(Callback):
-    """On SIGTERM or SIGUSR1, as schedulers send them before they take a machine away: save, then stop.
+    """Save a checkpoint and stop on SIGTERM or SIGUSR1, which schedulers send before preemption.
 
-    `batches` counts those of an unfinished epoch, each of `at_once` frames, for whoever goes on.
+    `batches`, of `at_once` frames each, counts those done in an unfinished epoch, so that training
+    can resume after them.
     """
 
     def __init__(self, last: Path, at_once: int) -> None:
@@ -46,7 +47,7 @@ class Preemption(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():
-            # after Lightning has set its own, which it takes back itself
+            # after Lightning has installed its own handlers, which it restores itself
             for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal.signal(number, self._receive)
 
@@ -66,12 +67,13 @@ class Preemption(Callback):
             if self.batches % STOP_EVERY:
                 return
             self.received = trainer.strategy.reduce_boolean_decision(self.received, all=False)
-        # between two steps of the optimiser no gradients are waiting, and after the last one the epoch ends
+        # stop only after an optimiser step, when no gradients are pending, and not at the epoch's
+        # end
         stepped = self.batches % trainer.accumulate_grad_batches == 0
         if self.received and stepped and self.batches < trainer.num_training_batches:
             trainer.save_checkpoint(self.last)
             raise InputError(
-                f"training was told to stop in epoch {trainer.current_epoch}; run it again to go on there."
+                f"training was told to stop in epoch {trainer.current_epoch}; run it again to resume."
             )
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""The frames of every step, and which of them each of the processes that train together takes."""
+"""Data loading: the frames of every training step and each process's share of them."""
 
 import logging
 import os
@@ -18,13 +18,13 @@ from liveness.training.task import Task
 
 logger = logging.getLogger(__name__)
 
-# a GPU's share of a machine rarely has more cores, and each holds batches in memory
+# there are rarely more cores per GPU, and each loader process holds batches in memory
 MOST_LOADERS = 16
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which of the processes that train together this one is; alone it is the only one."""
+    """The rank of this process among the `world` processes that train together."""
 
     rank: int = 0
     world: int = 1
@@ -34,17 +34,16 @@ ALONE = Share()
 
 
 def this_share() -> Share:
-    """Which of torchrun's processes this is."""
+    """Return this process's rank and world size as set by torchrun."""
     return Share(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
 
 
 class TrainingSampler(Sampler[tuple[int, int]]):
-    """A permutation per epoch, drawn from (seed, epoch), in whole global batches; of each, this process's
-    share.
+    """This process's share of full global batches from a permutation drawn from (seed, epoch).
 
-    However many processes share the batches, these hold the same frames. A last, smaller batch would weigh
-    its frames more and upset batch norm: it is left out. `start` is the (epoch, frames of this process) where
-    an interrupted run goes on, as if it had never stopped.
+    Global batches hold the same frames however many processes share them. A smaller last batch is
+    dropped: it would give its frames more weight and upset batch norm. `start` is the (epoch,
+    frames of this process) at which an interrupted run resumes, as if it had never stopped.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class TrainingSampler(Sampler[tuple[int, int]]):
         self.epoch = start[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, though in a resumed run after it has drawn batches."""
+        """Set the epoch. Lightning calls this before each epoch, but too late in a resumed run."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -75,8 +74,10 @@ class TrainingSampler(Sampler[tuple[int, int]]):
 
 
 class ValidationSampler(Sampler[int]):
-    """This process's share of the frames; all shares are of one length, as processes wait for each other, so
-    that the last frame may come more than once.
+    """This process's share of the frames.
+
+    All shares have the same length, since processes wait for each other; the last frame may
+    therefore be repeated.
     """
 
     def __init__(self, length: int, share: Share = ALONE) -> None:
@@ -92,11 +93,14 @@ class ValidationSampler(Sampler[int]):
 
 
 def batch_shares(batch_size: int, frames: int, world: int, device_batch_size: int) -> tuple[int, int, int]:
-    """How a global batch of `batch_size` frames, of `frames` in all, is divided.
+    """Divide a global batch of at most `batch_size` of `frames` frames among processes.
 
-    Returns the global batch size, the frames that a process takes at once, and how often it does before the
-    optimiser steps: as seldom as `device_batch_size` (0: no limit) allows. Raises InputError where the batch
-    cannot be divided among `world` processes.
+    Returns:
+        The global batch size, the frames per process and forward pass, and the number of passes per
+        optimiser step, which is as small as `device_batch_size` (0: no limit) allows.
+
+    Raises:
+        InputError: the batch cannot be divided among `world` processes.
     """
     batch_size = min(batch_size, frames // world * world)
     if not batch_size or batch_size % world:
@@ -112,10 +116,10 @@ def batch_shares(batch_size: int, frames: int, world: int, device_batch_size: in
 
 @dataclass(frozen=True)
 class Loaders:
-    """What a process trains and validates on.
+    """Data loaders of one process.
 
-    `labels` are those of all training frames, `fnames` the videos of all validation frames. `at_once` frames
-    are a batch, and `steps` of these a step of the optimiser.
+    `labels` are the labels of all training frames, `fnames` the videos of all validation frames. A
+    batch has `at_once` frames, and `steps` batches make one optimiser step.
     """
 
     training: DataLoader
@@ -127,9 +131,11 @@ class Loaders:
 
 
 def make_loaders(task: Task, last: Path | None = None) -> Loaders:
-    """This process's share of the task's frames. `last` is a checkpoint to go on from, if it is there.
+    """Create this process's loaders, resuming from the checkpoint `last` if it exists.
 
-    Raises InputError where one of the two sets has no stored frame, or the batch cannot be divided.
+    Raises:
+        InputError: the training or validation set has no stored frame, or the batch cannot be
+            divided.
     """
     share, recipe, size = this_share(), task.recipe, task.checkpoint.image_size
     view = training_view(recipe.augmentation, size)
@@ -145,10 +151,10 @@ def make_loaders(task: Task, last: Path | None = None) -> Loaders:
     )
     if (recipe.mixup or recipe.cutmix) and at_once % 2:
         raise InputError(
-            f"mixup needs an even number of frames at once, not {at_once}; see training.batch_size."
+            f"mixup needs an even number of frames per batch, not {at_once}; see training.batch_size."
         )
     start = _start(last, at_once) if last and last.is_file() else (0, 0)
-    # Forked workers: the others would run the calling script again, which has no __main__ guard.
+    # Forked workers: spawned ones would run the calling script again, which has no __main__ guard.
     loading: dict[str, Any] = {
         "num_workers": min(task.threads, MOST_LOADERS),
         "multiprocessing_context": "fork",
@@ -167,13 +173,13 @@ def make_loaders(task: Task, last: Path | None = None) -> Loaders:
 
 
 def _start(last: Path, at_once: int) -> tuple[int, int]:
-    """The (epoch, frames of this process) from which the checkpoint `last` goes on."""
+    """Return the (epoch, frames of this process) at which the checkpoint `last` resumes."""
     saved = torch.load(last, weights_only=True, map_location="cpu")
     stopped = saved["callbacks"]["Preemption"]
     if stopped["batches"] and stopped["at_once"] != at_once:
         raise InputError(
-            f"{last}: training stopped in mid-epoch with {stopped['at_once']} frames per process at once, "
-            f"now it would be {at_once}; go on with as many GPUs as before, or delete the file's folder."
+            f"{last}: training stopped in mid-epoch with {stopped['at_once']} frames per process and batch, "
+            f"now there would be {at_once}; use as many GPUs as before, or delete the folder of this file."
         )
-    logger.info("going on with epoch %d from %s", saved["epoch"] + (not stopped["batches"]), last)
+    logger.info("resuming with epoch %d from %s", saved["epoch"] + (not stopped["batches"]), last)
     return (saved["epoch"], stopped["batches"] * at_once) if stopped["batches"] else (saved["epoch"] + 1, 0)

@@ -11,10 +11,11 @@ from liveness.video.preprocessing import model_input
 
 
 class TrainingFrames(Dataset[tuple[torch.Tensor, int, str]]):
-    """Augmented frames of the videos in `labels`, indexed by (epoch, position) as TrainingSampler gives them.
+    """Augmented frames of the videos in `labels`, indexed by TrainingSampler's (epoch, position).
 
-    The label that comes with a frame is that of what the view shows. What is still to be drawn for it is
-    drawn from the text, which unlike numbers is not moved to a GPU.
+    An item is (pixels, label, key). The label is that of the augmented view, which may differ from
+    the video's. The key seeds augmentation after loading; it is text, because numbers would be
+    moved to the GPU.
     """
 
     def __init__(self, store: FrameStore, labels: Mapping[str, int], view: MakeView, seed: int) -> None:
@@ -35,8 +36,9 @@ class TrainingFrames(Dataset[tuple[torch.Tensor, int, str]]):
 
 
 class ValidationFrames(Dataset[tuple[torch.Tensor, int]]):
-    """Frames of the videos in `labels` as inference sees them, with their position; `fnames` has the video of
-    each.
+    """Frames of the videos in `labels`, prepared as for inference, with their position.
+
+    `fnames` holds the video of each frame.
     """
 
     def __init__(self, store: FrameStore, labels: Mapping[str, int], image_size: int) -> None:

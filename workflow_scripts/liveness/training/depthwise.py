@@ -1,6 +1,7 @@
-"""Depthwise convolutions with large kernels, trained several times faster on CPUs.
+"""Depthwise convolutions with large kernels that train several times faster on CPUs.
 
-The gradient of such a kernel is where oneDNN spends most of a ConvNeXt's step, in bfloat16 most of all.
+oneDNN spends most of a ConvNeXt training step on the gradients of these kernels, above all in
+bfloat16.
 """
 
 from typing import Any
@@ -9,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-# smaller kernels gain nothing
+# smaller kernels do not become faster
 SMALLEST = 5
 
 
 class LargeDepthwise(nn.Conv2d):
-    """In float32 and outside autocast, with the gradient of `_Correlation`; of stride 1."""
+    """A depthwise convolution of stride 1, in float32 without autocast, with a faster gradient."""
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
@@ -47,7 +48,7 @@ class _Correlation(torch.autograd.Function):
             channels,
             (True, False, False),
         )
-        # each image and channel by itself, with the gradient as its kernel
+        # correlate each channel of each image with its output gradient as the kernel
         planes, kernels = images.contiguous(), gradient.contiguous()
         of_weight = conv2d(
             planes.view(1, n * channels, *size),
@@ -60,7 +61,7 @@ class _Correlation(torch.autograd.Function):
 
 
 def speed_up_depthwise(network: nn.Module) -> None:
-    """Make large depthwise convolutions of the network LargeDepthwise, in place: names and weights stay."""
+    """Convert the network's large depthwise convolutions in place, keeping names and weights."""
     for module in network.modules():
         if (
             type(module) is nn.Conv2d

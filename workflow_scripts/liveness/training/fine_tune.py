@@ -1,8 +1,7 @@
-"""Fine-tuning one model on one fold: Lightning runs the loop.
+"""Fine-tune one model on one fold, with Lightning's training loop.
 
-Several processes may train together, each on a share of every batch: `fine_tune` is then called in each,
-under torchrun's environment variables. The frames of a batch, and so the result, do not depend on how many
-there are.
+Several processes may train together under torchrun, each on a share of every batch; each of them
+calls `fine_tune`. The frames of a batch, and so the result, do not depend on their number.
 """
 
 import logging
@@ -35,12 +34,18 @@ logger = logging.getLogger(__name__)
 def fine_tune(
     task: Task, state: Path, logs: Path, trackers: Sequence[Logger] = ()
 ) -> tuple[Checkpoint, pd.DataFrame]:
-    """Train, and choose the epoch by log loss over the validation videos.
+    """Train, and select the epoch by log loss over the validation videos.
 
-    `state` keeps what a killed job needs to go on after its last finished epoch, or where a signal stopped
-    it. `trackers` are loggers beside TensorBoard and CSV. Returns the averaged (EMA) weights of the best
-    epoch, or a soup of several, and one row per epoch (epoch, lr, train_loss, val_loss, val_auc). Raises
-    InputError as make_loaders, and where a signal stopped it.
+    The folder `state` holds the checkpoints from which a killed job resumes, after its last
+    finished epoch or where a signal stopped it. `trackers` are loggers in addition to TensorBoard
+    and CSV.
+
+    Returns:
+        The averaged (EMA) weights of the best epoch, or a soup of several epochs, and one row per
+        epoch (epoch, lr, train_loss, val_loss, val_auc).
+
+    Raises:
+        InputError: see make_loaders; also raised when a signal stops training.
     """
     keep_freed_memory()
     recipe = task.recipe
@@ -69,7 +74,7 @@ def fine_tune(
     )
     module = make_classifier(task, loaders)
     with warnings.catch_warnings():
-        # Lightning advises more workers than this job was given cores for
+        # Lightning recommends more workers than the job has cores
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         trainer.fit(
             module,
@@ -85,18 +90,18 @@ def fine_tune(
 
 
 def make_trainer(task: Task, steps: int, **options: Any) -> lightning.Trainer:
-    """Lightning's trainer for this process and those beside it; `steps` batches are one of the optimiser."""
+    """Create Lightning's trainer for all processes, with `steps` batches per optimiser step."""
     recipe = task.recipe
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     torch.set_num_threads(task.threads)
-    # else `deterministic` below also fills all new memory with NaN, in every step
+    # otherwise `deterministic` below also fills all new memory with NaN, at every step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     share, local = this_share(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return lightning.Trainer(
         precision=lightning_precision(recipe.precision),
         devices=local,
         num_nodes=share.world // local,
-        # while the backbone is frozen, its weights have no gradients to share
+        # while the backbone is frozen, its weights have no gradients to synchronise
         strategy=DDPStrategy(find_unused_parameters=recipe.freeze_epochs > 0) if share.world > 1 else "auto",
         use_distributed_sampler=False,
         accumulate_grad_batches=steps,
@@ -116,21 +121,21 @@ def _weights(path: str) -> dict[str, torch.Tensor]:
 def _soup(
     members: Sequence[dict[str, torch.Tensor]], task: Task, module: Classifier, validation: DataLoader
 ) -> dict[str, torch.Tensor]:
-    """The mean of the best epochs' weights, or of those that make it better on the validation videos."""
+    """Average the best epochs' weights, all of them or those that lower the validation loss."""
     if task.recipe.soup == "uniform":
         return uniform_soup(members)
-    # another trainer, whose callbacks would put the averaged weights in place of those to judge
+    # a trainer without callbacks, since EMAWeightAveraging would replace the weights to evaluate
     trainer = make_trainer(task, 1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
-    def judge(state: Mapping[str, torch.Tensor]) -> float:
+    def evaluate(state: Mapping[str, torch.Tensor]) -> float:
         module.load_state_dict(state)
         return -trainer.validate(module, validation, verbose=False)[0]["val_loss"]
 
-    soup, chosen = greedy_soup(members, judge)
+    soup, chosen = greedy_soup(members, evaluate)
     logger.info("a soup of %d of the %d best epochs", len(chosen), len(members))
     return soup
 
 
 def forget(state: Path) -> None:
-    """Remove a finished job's resume state."""
+    """Delete the resume state of a finished job."""
     shutil.rmtree(state, ignore_errors=True)

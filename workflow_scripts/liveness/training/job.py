@@ -1,11 +1,11 @@
-"""One process of a training job: `python -m liveness.training.job JOB.json`, alone or under torchrun.
+"""Run one process of a training job, `python -m liveness.training.job JOB.json`, or under torchrun.
 
-On several machines, with the job's file on a disk that they share, on each of them:
+For several machines, put the job file on a shared disk and run on each of them:
 
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST \\
         -m liveness.training.job JOB.json
 
-A job that is finished, wherever it ran, is not trained again.
+A finished job is not trained again, wherever it ran.
 """
 
 import hashlib
@@ -21,12 +21,13 @@ from typing import Any
 
 import torch
 
-from liveness.augmentation.training_views import Augmentation
 from liveness.dataset.labels import read_folds
 from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases
-from liveness.runtime.atomic_write import atomic_write, sha256
+from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
+from liveness.runtime.file_digest import sha256
+from liveness.settings.training import Augmentation
 from liveness.training.data_loading import this_share
 from liveness.training.fine_tune import fine_tune
 from liveness.training.lr_finder import find_learning_rate
@@ -40,11 +41,11 @@ FOUND, CURVE = "lr.json", "curve.csv"
 
 @dataclass(frozen=True)
 class Job:
-    """What a process must know to take part in training a model on all folds but one.
+    """Description of a training job, for one model with one fold held out.
 
-    `recipe` holds the values of task.Recipe, `threads` are those of all processes on this machine
-    together, and results are left in the folder `state`: WEIGHTS and HISTORY or, where the task is to find a
-    learning rate (`find_lr`), FOUND and CURVE.
+    `recipe` holds the values of task.Recipe, `threads` is the total of all processes on this
+    machine. Results are written to the folder `state`: WEIGHTS and HISTORY or, if the job is to
+    find a learning rate (`find_lr`), FOUND and CURVE.
     """
 
     architecture: str
@@ -64,7 +65,7 @@ class Job:
 
     @property
     def result(self) -> Path:
-        """What is there when all is done."""
+        """The file that exists once the job is finished."""
         return Path(self.state, FOUND if self.find_lr else WEIGHTS)
 
 
@@ -78,14 +79,18 @@ def make_job(
     run: str,
     threads: int,
     config: Mapping[str, Any],
+    states: str,
+    logs: str,
     find_lr: bool = False,
 ) -> Job:
-    """The job of a rule: `params` is all that its result depends on beside the files `inputs`, `training` the
-    whole section of the configuration, `run` what it is called.
+    """Create the job of a rule.
 
-    Its state lies at a path that no rule declares, since Snakemake deletes the declared outputs of a failed
-    job; it is named by all that the result depends on, so that a changed recipe never goes on from an old
-    one's weights.
+    Its result depends on `params` and the files `inputs` only; `training` is the whole section of
+    the configuration and `run` the name of the job.
+
+    The job's state is stored under a path that no rule declares, since Snakemake deletes the
+    declared outputs of failed jobs. The path contains a digest of everything the result depends on,
+    so that a changed recipe never resumes from old weights.
     """
     depends = [params, {path: sha256(path) for path in inputs}]
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
@@ -95,8 +100,8 @@ def make_job(
         frames=list(frames),
         folds=folds,
         fold=fold,
-        state=f"results/training/{run}/{digest}",
-        logs=f"results/logs/tensorboard/{run}",
+        state=f"{states}/{run}/{digest}",
+        logs=f"{logs}/{run}",
         threads=threads,
         trackers={} if find_lr else dict(config["tracking"]),
         about={"run": run, "code": git_revision(Path(__file__).parent), "config": dict(config)},
@@ -105,13 +110,17 @@ def make_job(
 
 
 def fit(job: Job) -> None:
-    """Do this process's part of the job; the first one leaves the results. Raises InputError as fine_tune."""
+    """Do this process's part of the job; the first process writes the results.
+
+    Raises:
+        InputError: see fine_tune.
+    """
     augmentation = Augmentation(**job.recipe["augmentation"])
     recipe = Recipe(**job.recipe | {"augmentation": augmentation})
     table = read_folds(job.folds)
     labels, held_out = table["liveness_score"], table["fold"] == job.fold
     state, share = Path(job.state), this_share()
-    # the new head is drawn at random, the same by all processes
+    # all processes initialise the new head with the same random weights
     torch.manual_seed(recipe.seed)
     task = Task(
         create(job.architecture, job.image_size, job.pretrained, job.drop_path),
@@ -145,9 +154,10 @@ def fit(job: Job) -> None:
 
 
 def fit_together(job: Job, processes: int) -> None:
-    """Train in so many processes of this machine, each on a GPU of its own if there are any.
+    """Train with `processes` processes on this machine, each on its own GPU if there are any.
 
-    Raises InputError with the sentence of the process that failed.
+    Raises:
+        InputError: a process failed; the message is its error.
     """
     state = Path(job.state)
     if job.result.is_file():
@@ -169,7 +179,7 @@ def fit_together(job: Job, processes: int) -> None:
         raise InputError(
             problem.read_text(encoding="utf-8")
             if problem.is_file()
-            else f"one of {processes} processes of training failed; see the messages above."
+            else f"one of {processes} training processes failed; see the messages above."
         )
 
 

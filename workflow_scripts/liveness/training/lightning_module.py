@@ -1,4 +1,4 @@
-"""The network in training: its loss, its validation, its optimiser."""
+"""The Lightning module: training and validation steps, loss and optimiser."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,10 @@ from liveness.training.task import Recipe, Task
 
 
 class Classifier(lightning.LightningModule):
-    """Soft targets over frames; validation averages a video's frames first, as the submission does."""
+    """Classifier trained on frames with soft targets.
+
+    Validation averages the scores of a video's frames before the loss, like the submission.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class Classifier(lightning.LightningModule):
         share: Share,
     ):
         super().__init__()
-        # channels-last is the layout that CPU and GPU convolutions are fastest in
+        # channels last is the fastest layout for convolutions on CPUs and GPUs
         self.network = checkpoint.module.to(memory_format=torch.channels_last)
         self.normalise = Normalisation(checkpoint.mean, checkpoint.std)
         self.recipe = recipe
@@ -49,27 +52,31 @@ class Classifier(lightning.LightningModule):
                 recipe.mixup, recipe.cutmix, label_smoothing=recipe.label_smoothing, num_classes=2
             )
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-        # of this epoch, so far; in the checkpoint, so that an interrupted epoch has the loss of a whole one
+        # sum over this epoch so far; stored in checkpoints, so that a resumed epoch logs its full
+        # loss
         self.loss_sum = torch.zeros(())
 
     @property
     def frozen(self) -> bool:
-        """Whether only the head is trained yet."""
+        """True while only the head is trained."""
         return self.current_epoch < self.recipe.freeze_epochs
 
     def on_train_epoch_start(self) -> None:
         if self.frozen:
-            # batch norm keeps the statistics that the backbone was trained with
+            # batch norm keeps the statistics of the backbone's pre-training
             self.network.eval()
         elif self.current_epoch == self.recipe.freeze_epochs:
             self.network.train()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        # so that drop path and mixup draw the same whether the run was interrupted or not
+        # drop path and mixup draw the same numbers whether or not the run was interrupted
         seed_generators((self.recipe.seed, self.current_epoch, batch_idx, self.share.rank))
 
     def on_after_batch_transfer(self, batch: Any, _: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of pixels, labels or positions, and in training keys: what comes before the network."""
+        """Normalise pixels and, in training, erase parts of them; keep labels or positions.
+
+        `batch` is (pixels, positions) in validation and (pixels, labels, keys) in training.
+        """
         pixels, targets, *keys = batch
         images = self.normalise(pixels)
         for names in keys:
@@ -100,7 +107,7 @@ class Classifier(lightning.LightningModule):
         self.loss_sum = torch.tensor(checkpoint["loss_sum"])
 
     def _gathered(self, value: torch.Tensor) -> torch.Tensor:
-        """Of all processes, in a new first dimension."""
+        """Gather a tensor from all processes along a new first dimension."""
         return cast(torch.Tensor, self.all_gather(value)) if self.share.world > 1 else value[None]
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> None:
@@ -116,15 +123,15 @@ class Classifier(lightning.LightningModule):
         scores = pd.Series(frames).groupby(pd.Index(self.fnames)).mean(skipna=False)
         if not np.isfinite(scores).all():
             raise InputError(
-                f"the network gives no numbers after epoch {self.current_epoch}; lower training.lr, or set "
-                "training.precision: fp32."
+                f"the network's scores are not finite after epoch {self.current_epoch}; lower training.lr or "
+                "set training.precision to fp32."
             )
         if self.trainer.state.fn == "fit":
             self.log("train_loss", self._gathered(self.loss_sum).mean() / self.trainer.num_training_batches)
             self.loss_sum = torch.zeros(())
         self.log("val_loss", float(log_loss(self.targets, scores, labels=[0, 1])), prog_bar=True)
         if self.targets.nunique() == 2:
-            # not our own metrics: a correction of theirs must not retrain anything
+            # not liveness.metrics: changes there must not retrain anything
             self.log("val_auc", float(roc_auc_score(self.targets, scores)), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
@@ -135,7 +142,7 @@ class Classifier(lightning.LightningModule):
             lr=recipe.lr,
             weight_decay=recipe.weight_decay,
             layer_decay=recipe.layer_decay if recipe.layer_decay < 1 else None,
-            # a fused optimiser undoes float16's scaling itself, after which nothing could be clipped
+            # a fused optimiser unscales float16 gradients itself, too late for clipping
             fused=lightning_precision(recipe.precision) != "16-mixed",
         )
         for group in optimizer.param_groups:
@@ -155,21 +162,24 @@ class Classifier(lightning.LightningModule):
 
 
 def make_classifier(task: Task, loaders: Loaders) -> Classifier:
-    """The task's network with its options of memory and speed."""
+    """Create the classifier for a task, with the recipe's memory and speed options."""
     network, recipe = task.checkpoint.module, task.recipe
     if recipe.gradient_checkpointing:
         network.set_grad_checkpointing(True)  # type: ignore[operator]
     if not torch.cuda.is_available():
         speed_up_depthwise(network)
     if recipe.compile:
-        # in place, so that the names of the weights stay
+        # in place, so that weights keep their names
         network.compile()
     weights = balanced_weights(loaders.labels) if recipe.class_weights == "balanced" else (1.0, 1.0)
     return Classifier(task.checkpoint, recipe, weights, loaders.fnames, task.validation, this_share())
 
 
 def lightning_precision(precision: str) -> Any:
-    """Lightning's name; `auto` is bf16 where the hardware has it, fp16 on older GPUs, float32 elsewhere."""
+    """Return Lightning's name of a precision.
+
+    `auto` is bf16 where the hardware supports it, fp16 on older GPUs and float32 elsewhere.
+    """
     if precision == "auto":
         if torch.cuda.is_available():
             precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

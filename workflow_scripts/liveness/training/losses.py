@@ -1,4 +1,4 @@
-"""What training minimises, of logits [n, 2] and targets [n, 2] that say how much of each class a frame is."""
+"""Training losses of logits [n, 2] and soft targets [n, 2] (class probabilities)."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,11 +10,12 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def make_loss(name: str, focal_gamma: float, class_weights: Sequence[float] = (1.0, 1.0)) -> Loss:
-    """A function of (logits, targets), both [n, 2], that gives the mean loss over frames.
+    """Create a function from (logits, targets), both [n, 2], to the mean loss over frames.
 
-    `cross_entropy` is that of the softmax; `bce` and `focal` (Lin et al. 2017, Focal loss for dense object
-    detection) take each class for a question of its own. A frame weighs as its classes do; the mean is over
-    frames and not over weights, so that it is the same whatever batches are cut into.
+    `cross_entropy` is softmax cross-entropy; `bce` and `focal` (Lin et al. 2017, Focal loss for
+    dense object detection) treat each class as a separate binary problem. Frames are weighted by
+    class. The sum is divided by the number of frames, not by the weights, so that the loss does not
+    depend on how batches are split.
     """
     per_frame: dict[str, Loss] = {
         "cross_entropy": lambda logits, targets: cross_entropy(logits, targets, reduction="none"),
@@ -34,7 +35,7 @@ def make_loss(name: str, focal_gamma: float, class_weights: Sequence[float] = (1
 
 
 def balanced_weights(labels: Sequence[int]) -> tuple[float, float]:
-    """Weights of (spoof, live) under which both classes count alike; their mean over `labels` is 1."""
+    """Return weights of (spoof, live) that balance the classes; their mean over `labels` is 1."""
     live = sum(labels)
     spoof = len(labels) - live
     return (len(labels) / (2 * spoof), len(labels) / (2 * live)) if live and spoof else (1.0, 1.0)

@@ -1,4 +1,4 @@
-"""The learning rate that suits a network: a short run in which it rises from step to step.
+"""Learning-rate finder: a short run in which the learning rate rises at every step.
 
 Smith 2017, Cyclical learning rates for training neural networks.
 """
@@ -16,15 +16,18 @@ from liveness.training.lightning_module import make_classifier
 from liveness.training.task import Task
 
 LOWEST, HIGHEST, STEPS = 1e-7, 1.0, 100
-# steps that the tuner's smoothing needs
+# steps until the tuner's smoothing has settled
 SETTLING = 20
 
 
 def find_learning_rate(task: Task, folder: Path) -> tuple[float, pd.DataFrame]:
-    """The rate at which the loss falls fastest, and the curve: lr, loss.
+    """Return the rate at which the loss falls fastest, and the curve (lr, loss).
 
-    What the recipe says of learning rates is not used. Lightning's tuner runs it and puts the network back as
-    it was; its file for that lies in `folder` meanwhile. Raises InputError where the loss never falls.
+    The recipe's own learning rates are ignored. Lightning's tuner does the run and restores the
+    network afterwards, from a temporary file in `folder`.
+
+    Raises:
+        InputError: the loss never falls.
     """
     loaders = make_loaders(task)
     trainer = make_trainer(
@@ -49,15 +52,18 @@ def find_learning_rate(task: Task, folder: Path) -> tuple[float, pd.DataFrame]:
 
 
 def steepest(curve: pd.DataFrame) -> float:
-    """The lr at which the loss falls fastest over the logarithm of lr, of a curve of lr and loss.
+    """Return the lr at which the loss falls fastest over log(lr), for a curve of lr and loss.
 
-    Lightning's own suggestion is the steepest slope over lr itself, which is nearly always one of the lowest
-    rates. The first steps, in which its smoothing settles, and what follows the least loss do not count.
-    Raises InputError where the loss never falls.
+    Lightning's own suggestion is the steepest slope over lr itself, which is almost always one of
+    the lowest rates. The first steps, until the smoothing has settled, and everything after the
+    minimum are ignored.
+
+    Raises:
+        InputError: the loss never falls.
     """
     finite = curve[np.isfinite(curve["loss"])].iloc[SETTLING:]
     falling = finite.loc[: finite["loss"].idxmin()] if len(finite) else finite
     slope = np.gradient(falling["loss"], np.log(falling["lr"])) if len(falling) > 2 else np.zeros(1)
     if slope.min() >= 0:
-        raise InputError("the loss falls at no learning rate; set training.lr to a number.")
+        raise InputError("the loss does not fall at any learning rate; set training.lr to a number.")
     return float(falling["lr"].iloc[slope.argmin()])

@@ -1,4 +1,4 @@
-"""Experiment trackers that follow training, beside TensorBoard and CSV files: Lightning's loggers."""
+"""Experiment trackers in addition to TensorBoard and CSV files, through Lightning's loggers."""
 
 import subprocess
 from collections.abc import Mapping
@@ -15,9 +15,12 @@ TRACKERS = {"wandb": "WandbLogger", "mlflow": "MLFlowLogger", "comet": "CometLog
 def make_trackers(
     settings: Mapping[str, Mapping[str, Any]], name: str, folder: Path, about: Mapping[str, Any]
 ) -> list[loggers.Logger]:
-    """A logger per tracker of `settings`, with its options, for the run `name`, described by `about`.
+    """Create a logger for each tracker in `settings`, which maps trackers to options.
 
-    Raises InputError where a tracker's package is not installed or refuses its options.
+    The run is called `name`; `about` is logged as its hyperparameters.
+
+    Raises:
+        InputError: a tracker's package is not installed or rejects the options.
     """
     made = []
     for tracker, options in settings.items():
@@ -37,7 +40,7 @@ def make_trackers(
 
 
 def git_revision(folder: Path) -> str:
-    """Commit of the checkout that holds `folder`, with -dirty where it was changed; empty outside of git."""
+    """Return the commit checked out at `folder`, with -dirty after changes; empty outside git."""
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603

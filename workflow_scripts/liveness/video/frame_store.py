@@ -35,7 +35,6 @@ def extract(
     folder: str | Path,
     output: Path,
     sampling: Sampling,
-    quality: int,
     workers: int,
 ) -> None:
     """Write the sampled frames of a manifest's videos to an Arrow file that `FrameStore` reads.
@@ -50,7 +49,7 @@ def extract(
     )
     readable = manifest[manifest["readable"]]
     videos = list(zip(readable["fname"], readable["duration"], strict=True))
-    encode = partial(_encode_video, str(folder), sampling, quality)
+    encode = partial(_encode_video, str(folder), sampling)
     results = bounded_map(encode, videos, workers, in_flight=8 * workers)
     with atomic_write(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
@@ -115,7 +114,7 @@ class FrameStore:
 
 
 def _encode_video(
-    folder: str, sampling: Sampling, quality: int, video: tuple[str, float]
+    folder: str, sampling: Sampling, video: tuple[str, float]
 ) -> tuple[list[tuple[float, bytes]], int] | str:
     """Return (time, JPEG) of a video's frames and how many have no face, or why there are none."""
     fname, duration = video
@@ -123,7 +122,7 @@ def _encode_video(
         images, times, faceless = read_video(f"{folder}/{fname}", duration, sampling)
     except VideoError as error:
         return str(error)
-    encoded = [encode_jpeg(image, quality) for image in images]
+    encoded = [encode_jpeg(image, sampling.quality) for image in images]
     return list(zip(times.tolist(), encoded, strict=True)), faceless
 
 

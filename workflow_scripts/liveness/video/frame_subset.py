@@ -24,15 +24,13 @@ def frame_subset(
     """A store of some videos' frames, those that `extract` stores of all, while the context lasts.
 
     `manifests` list the videos of `folder`, and more than these; `frames` are the values of `frames` in the
-    configuration, `quality` among them. Of a video that cannot be read there are none.
+    configuration. Of a video that cannot be read there are none.
     """
-    sampling = dict(frames)
-    quality = sampling.pop("quality")
     manifest = read_manifest(manifests)
     wanted = manifest[manifest["fname"].isin(list(fnames))]
     with TemporaryDirectory() as scratch:
         path = Path(scratch, "frames.arrow")
-        extract(wanted, folder, path, Sampling(**sampling), quality, workers)
+        extract(wanted, folder, path, Sampling(**frames), workers)
         yield FrameStore([path])
 
 

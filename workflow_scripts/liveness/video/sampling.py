@@ -1,32 +1,22 @@
 """Which frames of a video are looked at, and the frames themselves in canonical form."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from liveness.settings.frames import Frames
 from liveness.video.decoder import read_frames
 from liveness.video.face_crop import crop_to_face
 from liveness.video.preprocessing import Degrade, canonical, sample_times
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """Which frames of a video are looked at and in what form; config.yaml explains each value under frames.
+class Sampling(Frames):
+    """Settings of `frames`, limited to the `first` of the `count` frames; None means all of them."""
 
-    `first` says how many of the `count` frames are wanted; None means all of them. `nvdec` changes no pixel.
-    """
-
-    count: int
-    window: Sequence[float]
-    short_side: int
-    snap_to_reference: bool = False
-    nvdec: bool = False
     first: int | None = None
-    crop: str = "none"
-    face_margin: float = 0.3
 
     @property
     def frames(self) -> int:

@@ -1,0 +1,36 @@
+# Mistakes that stop every run before it costs anything.
+from liveness.planning import checks
+
+
+def mistakes():
+    """One sentence per path that does not exist and that no rule makes, and per unusable table."""
+    # weights from outside are not for train to make, whatever their path
+    makers = [rule for rule in workflow.rules if rule is not rules.train.rule]
+    named = (
+        (key, prefixed(path))
+        for key, path in checks.named_paths(DATA, config["models"])
+        if is_here(path)
+    )
+    yield from checks.missing_paths(
+        (key, path) for key, path in named if not any(maker.is_producer(path) for maker in makers)
+    )
+    labels = prefixed(DATA.get("train", {}).get("labels", ""))
+    if is_here(labels) and os.path.isfile(labels):
+        videos = prefixed(DATA["train"]["videos"])
+        there = is_here(videos) and os.path.isdir(videos)
+        yield from checks.wrong_labels(labels, videos if there else None, LOOKED_AT)
+    rows = prefixed(DATA.get("test", {}).get("sample_submission", ""))
+    if is_here(rows) and os.path.isfile(rows):
+        yield from checks.wrong_names(rows)
+
+
+# `score` and `compare` need nothing that results were made from.
+if workflow.is_main_process and not config.keys() & {"videos", "runs"}:
+    if found := [*mistakes()]:
+        raise WorkflowError("The configuration cannot be used.", *found)
+
+if forgetful := forgetful_rules():
+    raise WorkflowError(
+        f"rules that would rerun with the manifest for no reason: {', '.join(forgetful)}. "
+        "Add wait_for_manifest(split) to their inputs (rules/inputs.smk)."
+    )

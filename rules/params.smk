@@ -1,0 +1,118 @@
+# Parameters of rules: what changes their results, and nothing else.
+import hashlib
+from dataclasses import asdict
+
+from liveness.ensemble.recipe import BlendRecipe
+from liveness.planning import code_digest
+from liveness.storage import file_listing
+from liveness.storage.s3 import local as local_copy
+
+# Every plan looks at up to so many files, which takes a tenth of a second on a local disk.
+LOOKED_AT = 20_000
+
+
+def source_digest(script):
+    """Digest of a rule's script and of the library code that it reaches (planning/code_digest.py).
+
+    A params function, since each job is a process that parses all rules and needs one digest.
+    """
+    folder = ROOT / "workflow_scripts"
+    return lambda wildcards: code_digest.source_digest(folder / script, folder / "liveness")
+
+
+def labels_digest(wildcards):
+    """Digest of the labels, whatever their order; with attack types only if folds use them, so that
+    naming an attack retrains nothing.
+
+    A function of wildcards only, since Snakemake does not compare params that depend on inputs.
+    Labels that are yet to be made have no digest, nor have those that `folds` will refuse.
+    """
+    from liveness.dataset.labels import read_labels  # pandas is slow to import, and jobs parse this
+
+    used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
+    try:
+        with local_copy(resolve_storage(DATA["train"]["labels"])) as path:
+            labels = read_labels(path)
+    except (FileNotFoundError, InputError):
+        return None
+    table = labels.sort_values("fname")[[column for column in used if column in labels]]
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:16]
+
+
+def state_of_videos(wildcards):
+    """Digest of the files in a folder of videos. Snakemake sees the folder's own time only: neither
+    changes in sub-folders, nor overwritten files, nor additions to a folder that a rule made.
+    A folder with more files than a plan can look at has its time instead.
+    """
+    folder = prefixed(DATA[wildcards.split]["videos"])
+    if not (is_here(folder) and os.path.isdir(folder)):
+        return None
+    return file_listing.state(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
+
+
+def frames_params(*without):
+    """Settings that decide on frames: not the decoder's hardware, nor the margin of an unused crop."""
+    unused = ["face_margin"] * (config["frames"]["crop"] == "none")
+    return {
+        key: value
+        for key, value in config["frames"].items()
+        if key not in ("nvdec", *without, *unused)
+    }
+
+
+def scoring_params():
+    """Settings of `scoring.scoring_settings.ScoringSettings`; quality is of stored frames only."""
+    inference = config["inference"]
+    return {
+        "frames": frames_params("quality"),
+        "first": inference["frames"],
+        "views": inference["views"],
+        "crop_side": inference["crop_side"],
+    }
+
+
+def aggregation_params():
+    """Settings of `ensemble.aggregation.Aggregation`; top_k only matters to the method of that name."""
+    method, top_k = config["inference"]["aggregate"], config["inference"]["top_k"]
+    return {"method": method} | ({"top_k": top_k} if method == "top_k" else {})
+
+
+def training_params(*without):
+    """Settings that decide on weights: not memory and speed, nor what an unused loss or soup reads."""
+    hardware = ("device_batch_size", "gradient_checkpointing", "compile")
+    training = config["training"]
+    unused = ["focal_gamma"] * (training["loss"] != "focal")
+    unused += ["soup_epochs"] * (training["soup"] == "none")
+    return {
+        key: value for key, value in training.items() if key not in (*hardware, *unused, *without)
+    }
+
+
+def parity_limits():
+    """Settings of `engines.parity.Limits` for the configured precision."""
+    parity = config["engine"]["parity"]
+    kind = "max_difference_int8" if config["engine"]["precision"] == "int8" else "max_difference"
+    return {
+        "max_difference": parity[kind],
+        "threshold": parity["threshold"],
+        "max_eer_change": parity["max_eer_change"],
+    }
+
+
+def is_blend_fitted():
+    return BlendRecipe(**config["ensemble"]).fitted
+
+
+def model_key(key):
+    """A params function: one key of the wildcards' model."""
+    return lambda wildcards: config["models"][wildcards.model][key]
+
+
+def trained_folds(wildcards):
+    """The model's folds whose weights do not come from outside."""
+    model = config["models"][wildcards.model]
+    return [fold for fold in model["folds"] if fold not in model["weights"]]
+
+
+def all_members():
+    return [(name, fold) for name, model in config["models"].items() for fold in model["folds"]]
