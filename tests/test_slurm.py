@@ -164,7 +164,7 @@ def test_stopped_trainings_go_on(run: ClusterRun) -> None:
     assert "Restarts=1" in slurm("scontrol", "show", "job", preempted)
     assert output.count("Trying to restart job") == 1
     for fold in (0, 1):
-        assert re.search(r"going on with epoch \d+ from results/training", run.log(LOGS[fold]))
+        assert re.search(r"resuming with epoch \d+ from results/training", run.log(LOGS[fold]))
         history = pd.read_csv(run.folder / f"results/history/convnext/{fold}.csv")
         assert history["epoch"].tolist() == list(range(EPOCHS))
 
@@ -197,7 +197,7 @@ def test_cancelling_leaves_nothing_running(run: ClusterRun) -> None:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode != 0
-    assert "\ninterrupted: the same command goes on" in output
+    assert "\ninterrupted: run the same command again" in output
     until(lambda: not queued())
     assert subprocess.run(["pgrep", "-f", str(run.folder)], capture_output=True).stdout == b""
 
