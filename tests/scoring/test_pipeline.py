@@ -216,7 +216,7 @@ def test_scores_that_are_no_numbers(folder: Path, workers: Workers) -> None:
             return np.full(len(frames), np.nan, np.float32)
 
     with pytest.raises(
-        InputError, match=r"the engine of m, fold 0 gives scores that are no numbers to 0\.mp4"
+        InputError, match=r"the engine of m, fold 0 gives scores that are not finite for 0\.mp4"
     ):
         run(folder, workers, {("m", 0): Broken(32)}, SEVEN, 4)
 
