@@ -26,7 +26,7 @@ class Exported:
 
 
 def draw_frames(side: int) -> np.ndarray:
-    """Draw 11 uint8 frames of coloured waves in noise, which even random weights tell apart."""
+    """Draw 11 uint8 frames of coloured waves in noise, distinct even to random weights."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:side, :side] / side
     frames = []
@@ -45,7 +45,7 @@ def export(
     folder: Path,
     deviation: float = 2,
 ) -> Exported:
-    """Rescale the head so that log-odds spread by `deviation`; export the network."""
+    """Export a network after rescaling its head so that log-odds spread by `deviation`."""
     frames = draw_frames(side)
     spread(network, frames, deviation)
     onnx = {precision: folder / f"{precision}.onnx" for precision in precisions}
