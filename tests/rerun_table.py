@@ -146,7 +146,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("models", "checkpoint", "normalisation", "model_soup"), TRAINED),
     **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
     **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
-    **dict.fromkeys(["training/depthwise", "runtime/malloc"], TRAINED),
+    **dict.fromkeys(["training/depthwise", "runtime/malloc", "runtime/file_digest"], TRAINED),
     **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED),
     "engines/parity_sample": EXPORTED,
     **dict.fromkeys(_of("engines", "catalog", "registry", "compile", "metadata", "parity"), COMPILED),

@@ -14,8 +14,8 @@ from liveness.engines.interface import EngineGroup
 from liveness.engines.load import load_engine
 from liveness.engines.metadata import read_metadata
 from liveness.engines.runner import open_engines
-from liveness.runtime.atomic_write import sha256
 from liveness.runtime.errors import InputError
+from liveness.runtime.file_digest import sha256
 from liveness.video.preprocessing import View, model_input, part
 
 pytestmark = pytest.mark.gpu
