@@ -27,7 +27,6 @@ from liveness.runtime import gpu_leases
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.file_digest import sha256
-from liveness.runtime.file_digest import sha256
 from liveness.settings.training import Augmentation
 from liveness.training.data_loading import this_share
 from liveness.training.fine_tune import fine_tune
