@@ -136,7 +136,7 @@ def _of(package: str, *modules: str) -> list[str]:
 MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write"), LISTED | SCORER_CONFIG),
     "runtime/workers": LISTED,
-    **dict.fromkeys(_of("storage", "s3", "file_listing"), LISTED),
+    **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder"), LISTED),
     **dict.fromkeys(_of("video", "preprocessing", "sampling", "frame_store", "jpeg"), EXTRACTED),
     **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),

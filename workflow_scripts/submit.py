@@ -2,8 +2,6 @@
 
 import logging
 
-from natsort import natsorted, ns
-
 from liveness.dataset.labels import read_names
 from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import given_blend, read_blend
@@ -13,6 +11,7 @@ from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES_FILE, VIDEOS_FILE, of_each
 from liveness.scoring.submission import submission_rows
 from liveness.scoring.timing import read_videos, times
+from liveness.storage.natural_order import natural_order
 
 start_log(snakemake.log[0])
 params = snakemake.params
@@ -20,7 +19,7 @@ recipe = BlendRecipe(**params.ensemble)
 blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
 scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 videos = read_videos(of_each(snakemake.input.scores, VIDEOS_FILE))
-rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natsorted(videos.index, alg=ns.PATH)
+rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natural_order(videos.index)
 submission, unreadable = submission_rows(
     rows,
     blend(scores),

@@ -5,21 +5,20 @@ import hashlib
 import sqlite3
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import astuple
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import pandas as pd
-from natsort import natsort_keygen, ns
 from tqdm import tqdm
 
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.storage.file_listing import files_below, size_and_time
+from liveness.storage.natural_order import natural_order
 from liveness.storage.s3 import head, is_remote, listed
 from liveness.video.decoder import probe, unreadable
 
@@ -79,7 +78,6 @@ SECONDS_BETWEEN_SAVES = 5
 
 # fname, size, mtime_ns
 File = tuple[str, int, int]
-Item = TypeVar("Item")
 
 
 def shard_of(fname: str, shards: int) -> int:
@@ -131,7 +129,7 @@ def _remote_videos(folder: str) -> Iterator[File]:
 
 def list_videos(folder: str | Path) -> list[str]:
     """The names that `find_videos` finds, in natural order."""
-    return _in_order((fname for fname, _, _ in find_videos(folder)), key=str)
+    return natural_order(fname for fname, _, _ in find_videos(folder))
 
 
 def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path, workers: int) -> None:
@@ -163,7 +161,7 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
                 f"select {COLUMNS} from listed join probed using (fname, size, mtime_ns) where shard = ?",  # noqa: S608
                 [shard],
             )
-            _write(path, _in_order(rows, key=itemgetter(0)))
+            _write(path, natural_order(rows, key=itemgetter(0)))
 
 
 def _probe_new(folder: str | Path, database: sqlite3.Connection, workers: int) -> None:
@@ -210,12 +208,6 @@ def _begins_like_video(start: bytes) -> bool:
         return start[8:12] not in NO_VIDEO_BRANDS
     transport_stream = len(start) == HEAD and start[0] == start[188] == 0x47
     return transport_stream or start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")
-
-
-def _in_order(items: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:
-    """By name in natural order; that does not tell 1.mp4 from 01.mp4, so the plain order decides on these."""
-    natural = natsort_keygen(alg=ns.PATH)
-    return sorted(sorted(items, key=key), key=lambda item: natural(key(item)))
 
 
 def _write(path: Path, rows: Iterable[tuple]) -> None:
