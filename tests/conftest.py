@@ -28,7 +28,7 @@ def _rank(item: pytest.Item) -> int:
     One worker makes the finished run and goes on with the tests that take longest; another one meanwhile does
     what needs no run, training first: it forks its loaders, which a process with many threads bears badly.
     """
-    first = {"test_report.py": 0, "test_training.py": 1, "test_workflow.py": 1, "test_incremental.py": 1}
+    first = {"test_report.py": 0, "test_fine_tune.py": 1, "test_workflow.py": 1, "test_incremental.py": 1}
     needs_run = {"finished", "finished_real"} & set(getattr(item, "fixturenames", []))
     return first.get(item.path.name, 3 if needs_run else 2)
 

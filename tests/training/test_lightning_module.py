@@ -11,6 +11,7 @@ from tiny_task import PLAIN, RECIPE, initial, moved, train, trained_with
 
 from liveness.models.checkpoint import Checkpoint, create
 from liveness.runtime.errors import InputError
+from liveness.training.lightning_module import lightning_precision
 
 
 def test_the_learning_rate_rises_then_falls(trained: tuple[Path, Checkpoint, pd.DataFrame]) -> None:
@@ -73,3 +74,17 @@ def test_other_losses_and_mixtures_train_and_repeat(
     first, second = (trained_with(frames, tmp_path / name, **options) for name in ("first", "second"))
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
     assert not torch.equal(first["head.fc.weight"], plain["head.fc.weight"])
+
+
+@pytest.mark.parametrize(
+    ("precision", "name"), [("fp32", "32-true"), ("bf16", "bf16-mixed"), ("fp16", "16-mixed")]
+)
+def test_precisions_have_lightnings_names(precision: str, name: str) -> None:
+    assert lightning_precision(precision) == name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU decides otherwise")
+def test_auto_is_bf16_only_where_the_processor_computes_in_it() -> None:
+    """Elsewhere bfloat16 is emulated, slower than float32."""
+    flags = Path("/proc/cpuinfo").read_text()
+    assert lightning_precision("auto") == ("bf16-mixed" if "avx512_bf16" in flags else "32-true")
