@@ -1,4 +1,4 @@
-"""Outputs are written whole or not at all."""
+"""Atomic writing of output files."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from liveness.runtime.atomic_write import atomic_write
 
 
-def test_the_folder_is_made_and_only_the_output_is_in_it(tmp_path: Path) -> None:
+def test_the_folder_is_created_and_holds_only_the_output(tmp_path: Path) -> None:
     output = tmp_path / "new/folder/scores.parquet"
     with atomic_write(output) as temporary:
         assert temporary.parent == output.parent
@@ -36,12 +36,12 @@ def test_an_error_before_the_first_byte_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_output_that_was_not_written_is_an_error(tmp_path: Path) -> None:
+def test_an_unwritten_output_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "forgotten.csv"):
         pass
 
 
-def test_colleagues_may_read_what_a_private_writer_made(tmp_path: Path) -> None:
+def test_files_created_as_private_become_readable_for_others(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "weights.bin") as path:
         path.touch(mode=0o600)
     mask = os.umask(0)

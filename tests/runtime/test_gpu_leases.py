@@ -1,4 +1,4 @@
-"""GPU leases between real processes, on GPUs that are names only: locks need no device."""
+"""GPU leases between real processes, with invented GPU names: locking needs no device."""
 
 import ast
 import multiprocessing
@@ -27,12 +27,12 @@ from liveness.runtime.job_log import start_log
 gpu_leases.REPORT_S = 0.5
 start_log({log!r})
 """
-# what a job does: report its lease on a line, then live until its standard input closes
+# the body of a job: print its lease on one line, then run until its standard input closes
 HOLD = "print(*lease({gpus}), flush=True)\nsys.stdin.read()\n"
 
 
 class Jobs:
-    """Processes that lease GPUs; all share one folder of locks and are gone at the end of the test."""
+    """Processes that lease GPUs from one lock folder; they are killed at the end of the test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 
 def granted(job: subprocess.Popen[str]) -> list[str]:
-    """Ids of the job's lease, once it has one."""
+    """Wait for the job's lease and return its GPU ids."""
     assert job.stdout
     return job.stdout.readline().split()
 
@@ -84,7 +84,7 @@ def end(job: subprocess.Popen[str]) -> None:
 
 
 def waits(job: subprocess.Popen[str], jobs: Jobs, log: str) -> bool:
-    """Whether the job comes to say that it waits."""
+    """Return whether the job logs, within 20 s, that it waits."""
     deadline = time.monotonic() + 20
     while job.poll() is None and time.monotonic() < deadline:
         if (jobs.folder / log).is_file() and "waiting for" in jobs.log(log):
@@ -93,10 +93,10 @@ def waits(job: subprocess.Popen[str], jobs: Jobs, log: str) -> bool:
     return False
 
 
-# what a job gets
+# leases of a single job
 
 
-def test_a_job_gets_as_many_ids_as_it_asks_for_and_its_log_names_them(jobs: Jobs) -> None:
+def test_a_job_gets_the_requested_number_of_gpus_and_logs_their_ids(jobs: Jobs) -> None:
     job = jobs.start(
         2, "lease({gpus})\nprint(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['CUDA_DEVICE_ORDER'])\n"
     )
@@ -105,7 +105,7 @@ def test_a_job_gets_as_many_ids_as_it_asks_for_and_its_log_names_them(jobs: Jobs
     assert jobs.log().endswith("INFO leased GPU a, b\n")
 
 
-def test_no_gpu_hides_all_and_locks_none(jobs: Jobs) -> None:
+def test_a_job_without_gpus_sees_none_and_locks_none(jobs: Jobs) -> None:
     job = jobs.start(0, "print(lease({gpus}), repr(os.environ['CUDA_VISIBLE_DEVICES']))\n")
     assert granted(job) == ["[]", "''"]
     assert not (jobs.folder / "locks").exists()
@@ -114,31 +114,31 @@ def test_no_gpu_hides_all_and_locks_none(jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     ("visible", "there"), [("a,b,c,d", "4 (a, b, c, d)"), ("", "0 (none)"), ("0,-1,1", "1 (0)")]
 )
-def test_more_gpus_than_there_are_is_one_sentence(jobs: Jobs, visible: str, there: str) -> None:
+def test_requesting_too_many_gpus_fails_with_one_sentence(jobs: Jobs, visible: str, there: str) -> None:
     job = jobs.start(5, CUDA_VISIBLE_DEVICES=visible)
     _, error = job.communicate()
     assert error == (
-        f"the job asks for gpu=5, but this machine offers {there}; ask for less with --set-resources "
-        "RULE:gpu=N, or look at CUDA_VISIBLE_DEVICES and nvidia-smi.\n"
+        f"the job asks for gpu=5, but this machine offers {there}; request fewer with --set-resources "
+        "RULE:gpu=N, or check CUDA_VISIBLE_DEVICES and nvidia-smi.\n"
     )
 
 
-def test_a_folder_that_cannot_be_used_is_one_sentence(jobs: Jobs) -> None:
+def test_an_unusable_lock_folder_fails_with_one_sentence(jobs: Jobs) -> None:
     (jobs.folder / "locks").write_text("not a folder")
     _, error = jobs.start(1).communicate()
     assert "locks" in error
-    assert "not usable for sharing GPUs (Not a directory)" in error
+    assert "cannot hold the GPU locks (Not a directory)" in error
     assert "Traceback" not in error
 
 
 def test_assigned_gpus_are_passed_through(jobs: Jobs) -> None:
-    """Two jobs of a cluster may have the same index, each in a cgroup of its own."""
+    """Two jobs on a cluster may see the same index, each in its own cgroup."""
     pair = [jobs.start(1, CUDA_VISIBLE_DEVICES="0", GPU_LEASES="off") for _ in range(2)]
     assert [granted(job) for job in pair] == [["0"], ["0"]]
     assert "GPUs as assigned: 0" in jobs.log()
 
 
-def test_lock_files_are_for_all_users_of_the_machine(jobs: Jobs) -> None:
+def test_all_users_of_the_machine_can_use_the_lock_files(jobs: Jobs) -> None:
     old = os.umask(0o077)
     try:
         job = jobs.start(1)
@@ -152,7 +152,7 @@ def test_lock_files_are_for_all_users_of_the_machine(jobs: Jobs) -> None:
 
 @pytest.mark.thorough
 def test_nothing_that_scripts_import_asks_cuda_for_its_devices() -> None:
-    """CUDA reads CUDA_VISIBLE_DEVICES when it is first asked: after that a lease would come too late."""
+    """CUDA reads CUDA_VISIBLE_DEVICES on first use: a lease after that would have no effect."""
     imports = [
         ast.unparse(node)
         for script in ("extract", "train", "compile", "predict", "score")
@@ -166,7 +166,7 @@ def test_nothing_that_scripts_import_asks_cuda_for_its_devices() -> None:
     )
 
 
-# pools
+# sets of visible GPUs
 
 
 def test_visible_gpus_are_read_as_cuda_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,20 +175,20 @@ def test_visible_gpus_are_read_as_cuda_reads_them(monkeypatch: pytest.MonkeyPatc
         assert gpu_leases.visible_gpus() == ids
 
 
-def test_one_gpu_has_one_lock_under_all_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_names_of_a_gpu_share_one_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_leases, "_uuids", lambda: ["GPU-1234-ab", "GPU-5678-cd"])
     assert {gpu_leases._lock_name(gpu) for gpu in ("1", "GPU-5678", "GPU-5678-cd")} == {"GPU-5678-cd.lock"}
     assert gpu_leases._lock_name("MIG-GPU-5678/1/0") == "MIG-GPU-5678_1_0.lock"
 
 
-def test_pools_that_share_no_gpu_do_not_wait_for_each_other(jobs: Jobs) -> None:
+def test_jobs_with_disjoint_gpus_do_not_wait_for_each_other(jobs: Jobs) -> None:
     assert granted(jobs.start(2, CUDA_VISIBLE_DEVICES="a,b")) == ["a", "b"]
     waiting = jobs.start(1, log="waiting.log", CUDA_VISIBLE_DEVICES="a,b")
     assert waits(waiting, jobs, "waiting.log")
     assert granted(jobs.start(2, CUDA_VISIBLE_DEVICES="d,c")) == ["d", "c"]
 
 
-def test_pools_that_overlap_share_what_they_have_in_common(jobs: Jobs) -> None:
+def test_jobs_with_overlapping_gpus_share_the_common_ones(jobs: Jobs) -> None:
     first = jobs.start(2, CUDA_VISIBLE_DEVICES="a,b")
     assert granted(first) == ["a", "b"]
     assert granted(jobs.start(1, CUDA_VISIBLE_DEVICES="b,c")) == ["c"]
@@ -201,7 +201,7 @@ def test_pools_that_overlap_share_what_they_have_in_common(jobs: Jobs) -> None:
 # waiting
 
 
-def test_waiting_is_told_at_its_start_and_then_now_and_again(jobs: Jobs) -> None:
+def test_waiting_is_logged_at_its_start_and_then_repeatedly(jobs: Jobs) -> None:
     first = jobs.start(3, log="first.log")
     granted(first)
     second = jobs.start(2)
@@ -211,13 +211,13 @@ def test_waiting_is_told_at_its_start_and_then_now_and_again(jobs: Jobs) -> None
     assert granted(second) == ["a", "b"]
     end(second)
     lines = [line.split(" INFO ")[1] for line in jobs.log().splitlines()]
-    again = "waiting for 2 of the GPUs a, b, c, d, for 0 min by now"
+    again = "waiting for 2 of the GPUs a, b, c, d (0 min so far)"
     assert lines[:3] == ["waiting for 2 of the GPUs a, b, c, d", again, again]
     assert lines[-1] == "leased GPU a, b"
     assert "waiting" not in jobs.log("first.log")
 
 
-def test_a_job_for_many_gpus_is_not_passed_by_later_ones(jobs: Jobs) -> None:
+def test_later_jobs_do_not_overtake_a_job_that_needs_many_gpus(jobs: Jobs) -> None:
     first = jobs.start(1)
     granted(first)
     large = jobs.start(4, log="large.log")
@@ -239,7 +239,7 @@ def test_a_killed_waiter_leaves_the_queue(jobs: Jobs) -> None:
     assert granted(jobs.start(3)) == ["b", "c", "d"]
 
 
-# children
+# child processes
 
 RANK = (
     "import sys; from liveness.runtime.gpu_leases import lease;"
@@ -253,7 +253,7 @@ time.sleep(60)
 
 
 def test_a_started_child_that_leases_again_shares_the_lease_and_keeps_it(jobs: Jobs) -> None:
-    """As Lightning starts the ranks of distributed training: by Popen, which inherits no lock."""
+    """Lightning starts the ranks of distributed training with Popen, which inherits no locks."""
     parent = jobs.start(2, PARENT)
     pid = int(granted(parent)[0])
     assert granted(parent) == ["a", "b"]
@@ -264,11 +264,11 @@ def test_a_started_child_that_leases_again_shares_the_lease_and_keeps_it(jobs: J
     assert granted(other) == ["a", "b", "c"]
 
 
-# all at once
+# stress test
 
 
 def alive(pid: int) -> bool:
-    """Whether the process still has its memory: a dying one gives that up before its locks."""
+    """Return whether the process still has its memory: a dying one frees that before its locks."""
     try:
         return "VmSize" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -276,7 +276,10 @@ def alive(pid: int) -> bool:
 
 
 def claim(folder: Path, gpus: list[str], family: set[int]) -> None:
-    """Write down who uses the GPUs, then look for others that live: one of two writers sees the other."""
+    """Record this process as user of the GPUs, then look for other live users.
+
+    Of two processes that overlap, the one that writes later sees the other.
+    """
     for gpu in gpus:
         path = folder / "claims" / gpu
         with path.open("a") as claims:
@@ -287,7 +290,10 @@ def claim(folder: Path, gpus: list[str], family: set[int]) -> None:
 
 
 def stress_job(folder: Path, number: int, gpus: int, seconds: float) -> None:
-    """Lease, claim, work. Every fourth job has a child that outlives it, every eighth is killed at work."""
+    """Lease, claim and work.
+
+    Every fourth job forks a child that outlives it; every eighth is killed while it works.
+    """
     (folder / f"{number}.asked").write_text(repr(time.monotonic()))
     ids = gpu_leases.lease(gpus)
     (folder / f"{number}.granted").write_text(repr(time.monotonic()))
@@ -304,17 +310,17 @@ def stress_job(folder: Path, number: int, gpus: int, seconds: float) -> None:
         os.kill(parent, signal.SIGKILL)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="there is no /proc to see who lives")
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc to see which processes live")
 def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 processes want 1-4 of 6 GPUs; many are killed, waiting or at work, and some leave a child."""
+    """200 processes request 1-4 of 6 GPUs; many are killed, and some leave a child behind."""
     monkeypatch.setenv("GPU_LEASES", str(tmp_path / "locks"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "a,b,c,d,e,f")
     (tmp_path / "claims").mkdir()
-    # once, and not in each process
+    # cached here once rather than in each process
     gpu_leases._uuids()
     rng = np.random.default_rng(0)
     fork = multiprocessing.get_context("fork")
-    # longer at work than a process takes to start, so that there is a queue
+    # jobs work longer than a process takes to start, so that a queue builds up
     started, jobs, to_kill = time.monotonic(), [], []
     for number, gpus in enumerate(rng.choice([1, 2, 3, 4], 200, p=[0.5, 0.2, 0.1, 0.2])):
         job = fork.Process(target=stress_job, args=(tmp_path, number, int(gpus), rng.uniform(0, 0.12)))
@@ -346,10 +352,10 @@ def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     print(
         f"{seconds:.1f} s; killed {at_work} at work, {len(killed) - at_work} waiting; {orphans} children "
-        f"outlived their parents; passed by at most {passed} that came a second later"
+        f"outlived their parents; at most {passed} jobs overtook one that came a second earlier"
     )
     assert at_work > 3
     assert len(killed) - at_work > 3
     assert orphans > 3
-    # Some do, since the kernel lets who stood behind a killed one queue again. Without a queue, all do.
+    # Some overtake, since the kernel requeues waiters behind a killed one. Without a queue, all do.
     assert passed < 50

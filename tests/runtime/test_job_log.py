@@ -1,4 +1,4 @@
-"""What a failing job says, in a real process."""
+"""Log and terminal output of real job processes."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def run(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]
     return process, (folder / "logs/job.log").read_text(encoding="utf-8")
 
 
-def test_an_input_error_is_its_sentence(tmp_path: Path) -> None:
+def test_an_input_error_prints_only_its_message(tmp_path: Path) -> None:
     sentence = "label.csv, row 17: mặt.mp4 is listed twice; expected one row per video."
     process, log = run(
         tmp_path, f"from liveness.runtime.errors import InputError\nraise InputError({sentence!r})\n"
@@ -63,7 +63,7 @@ def test_records_and_warnings_go_to_both_with_the_time_in_the_file(tmp_path: Pat
         assert "bygone" not in text
 
 
-def test_a_job_that_runs_again_starts_its_log_anew(tmp_path: Path) -> None:
+def test_a_rerun_overwrites_the_log(tmp_path: Path) -> None:
     run(tmp_path, "1 / 0\n")
     _, log = run(tmp_path, "import logging\nlogging.info('well')\n")
     assert len(log.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What is freed stays with the process."""
+"""Reuse of freed memory, measured in page faults."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ print(faults())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc has the setting")
-def test_memory_that_is_used_again_costs_no_new_pages() -> None:
+def test_reused_memory_causes_no_page_faults() -> None:
     plain, kept = (
         int(subprocess.run([sys.executable, "-c", PROGRAM, *words], check=True, capture_output=True).stdout)
         for words in ([], ["keep"])

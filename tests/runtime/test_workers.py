@@ -1,4 +1,4 @@
-"""Processes may die; the run, the order and the bound on memory may not."""
+"""The worker pool keeps the order of items and bounds memory, even if worker processes die."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
     ]
 
 
-def test_no_items_no_results() -> None:
+def test_no_items_give_no_results() -> None:
     assert list(bounded_map(square, [], workers=2, in_flight=4)) == []
 
 
@@ -71,7 +71,7 @@ def test_a_slow_consumer_holds_the_producer_back() -> None:
     assert len(taken) < 20
 
 
-def test_a_segmentation_fault_costs_one_item_and_no_other() -> None:
+def test_a_segmentation_fault_loses_only_its_own_item() -> None:
     results = dict(bounded_map(die_on_five, range(12), workers=2, in_flight=6))
     crash = results.pop(5)
     assert isinstance(crash, Crash)

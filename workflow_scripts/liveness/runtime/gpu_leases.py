@@ -1,13 +1,14 @@
 """Exclusive GPU leases, shared by all Snakemake runs and all users of a machine.
 
-Snakemake counts GPUs (`resources: gpu=2`) but does not assign them, so concurrent jobs would all use
-the first one. Here a job locks one file per GPU, named after the GPU's UUID because the same index can
-mean different GPUs in different cgroups. The kernel releases a lock when the last process that holds
-it ends, for whatever reason.
+Snakemake counts GPUs (`resources: gpu=2`) but does not assign them, so concurrent jobs would all
+use the first one. Here a job locks one file per GPU, named after the GPU's UUID because the same
+index can mean different GPUs in different cgroups. The kernel releases a lock when the last process
+that holds it ends, for whatever reason.
 
-The environment variable GPU_LEASES names the folder of the lock files, or is `off` if something else
-(a cluster's scheduler) has already assigned the GPUs; jobs then use all GPUs that they see. This is a
-setting because it cannot be detected reliably: Snakemake's Slurm plugin removes the SLURM_* variables.
+The environment variable GPU_LEASES names the folder of the lock files, or is `off` if something
+else (a cluster's scheduler) has already assigned the GPUs; jobs then use all GPUs that they see.
+This is a setting because it cannot be detected reliably: Snakemake's Slurm plugin removes the
+SLURM_* variables.
 """
 
 import fcntl
@@ -102,11 +103,11 @@ def lease(gpus: int) -> list[str]:
 
 
 def _take(gpus: int, locks: dict[str, Path]) -> dict[str, Path]:
-    """Lock `gpus` of the files `locks` (by GPU id), all at once or none, and return the locked ones.
+    """Lock `gpus` of the files `locks` (by GPU id), all or none, and return the locked ones.
 
     A waiting job queues for every GPU that it could get. So no later job overtakes it, a job that
-    needs many GPUs gets its turn, and jobs for other GPUs are not held up. All jobs enter the queues
-    in the same order, so they cannot deadlock.
+    needs many GPUs gets its turn, and jobs for other GPUs are not held up. All jobs enter the
+    queues in the same order, so they cannot deadlock.
 
     This uses flock rather than the package filelock, which polls (and so ignores the order of
     arrival) and whose locks are not inherited by child processes.
@@ -172,7 +173,7 @@ def _lock_name(gpu: str) -> str:
 
 
 def _shared_folder(path: str) -> Path:
-    """Return the lock folder; create it so that all users can add files but only remove their own."""
+    """Return the lock folder, created so that all users can add files but only remove their own."""
     folder = Path(path)
     with suppress(FileExistsError):
         folder.mkdir(parents=True)
@@ -197,7 +198,7 @@ def _open(path: Path) -> int:
 
 @cache
 def _uuids() -> list[str]:
-    """Return the UUIDs of the machine's GPUs in nvidia-smi's order; none without an NVIDIA driver."""
+    """Return the UUIDs of all GPUs in nvidia-smi's order; none without an NVIDIA driver."""
     # imported here because most jobs use no GPU
     import pynvml
 

@@ -13,7 +13,7 @@ from loky.backend import get_context
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# There is one process per core, so the libraries' own threads would only compete with them.
+# There is one process per core, so threads of the libraries would only compete with them.
 ONE_THREAD = {"OPENCV_FOR_THREADS_NUM": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -27,8 +27,8 @@ class Crash:
 class Workers:
     """A pool of worker processes that live until `close()`; use it as a context manager.
 
-    loky starts the processes afresh instead of forking: CUDA may already be initialised, and scripts
-    that Snakemake runs have no `__main__` guard.
+    loky starts the processes afresh instead of forking: CUDA may already be initialised, and
+    scripts that Snakemake runs have no `__main__` guard.
     """
 
     def __init__(self, count: int) -> None:
@@ -45,8 +45,9 @@ class Workers:
         done. An exception in `function` is raised here.
 
         A C decoder may kill its process (segmentation fault, out of memory). The unfinished items
-        are then rerun one at a time in a separate process, so that only the culprit becomes a Crash,
-        and the pool is restarted. `function` must therefore be safe to run twice on the same item.
+        are then rerun one at a time in a separate process, so that only the culprit becomes a
+        Crash, and the pool is restarted. `function` must therefore be safe to run twice on the same
+        item.
         """
         items = iter(items)
         window: deque[tuple[Item, Future[Result | Crash]]] = deque()
