@@ -1,4 +1,4 @@
-"""Makers of real encoded videos for the tests."""
+"""Create encoded videos for tests."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,10 +12,11 @@ BITS = 8
 
 
 def numbered(count: int, height: int = 96, width: int = 128) -> list[np.ndarray]:
-    """Return `count` (up to 256) uint8 [height, width, 3] images that say which one they are.
+    """Return `count` (up to 256) uint8 [height, width, 3] images that encode their number.
 
-    The top half spells the number as eight black or white stripes, which survives any codec; the lower half
-    is blue on the left and red on the right, so that an image turned or mirrored is not taken for upright.
+    The top half encodes the number as eight black or white stripes, which survive any codec; the
+    lower half is blue on the left and red on the right, so that rotation and mirroring are
+    detected.
     """
     images: list[np.ndarray] = []
     for number in range(count):
@@ -51,11 +52,11 @@ def write_clip(
     options: dict[str, str] | None = None,
     muxer_options: dict[str, str] | None = None,
 ) -> Path:
-    """Encode `images` (uint8 RGB [H, W, 3], even sides) as a player should show them, and return `path`.
+    """Encode `images` (uint8 RGB [H, W, 3], even sides) and return `path`.
 
-    `rotation` (degrees clockwise, 0, 90, 180 or 270) stores the frames turned the other way with the metadata
-    that makes a player turn them back. `times` (seconds) makes the frame rate variable. `format` names a
-    container other than the one that the suffix means.
+    `images` are as a player should show them. With `rotation` (degrees clockwise, 0, 90, 180 or
+    270) frames are stored rotated, with metadata that makes players rotate them back. `times`
+    (seconds) makes the frame rate variable. `format` overrides the container implied by the suffix.
     """
     stored = [np.ascontiguousarray(np.rot90(image, rotation // 90)) for image in images]
     path.parent.mkdir(parents=True, exist_ok=True)

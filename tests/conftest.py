@@ -1,4 +1,4 @@
-"""Fixtures and order of the tests."""
+"""Fixtures and the order of tests."""
 
 import os
 import shutil
@@ -14,19 +14,20 @@ from running import ROOT, SHARED, TEST_NAMES, TRAIN_NAMES, Run, film, tiny_confi
 
 PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
 
-# As the rules set it for their jobs: threads that wait must not take the core of the worker beside.
+# As rules set it for their jobs: idle threads must not occupy the core of another worker.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Processes share two cores here: a slow example says nothing.
+# Processes share two cores, so a slow example is no failure.
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
 
 def _rank(item: pytest.Item) -> int:
-    """Where a file stands in the queue of the parallel workers.
+    """Return the position of a test's file in the queue of parallel workers.
 
-    One worker makes the finished run and goes on with the tests that take longest; another one meanwhile does
-    what needs no run, training first: it forks its loaders, which a process with many threads bears badly.
+    One worker creates the finished run and continues with the slowest tests; meanwhile another runs
+    tests that need no run, training first: it forks data loaders, which is unsafe in a process that
+    already has many threads.
     """
     first = {"test_report.py": 0, "test_fine_tune.py": 1, "test_workflow.py": 1, "test_incremental.py": 1}
     needs_run = {"finished", "finished_real"} & set(getattr(item, "fixturenames", []))
@@ -35,7 +36,7 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none; order the files for parallel workers."""
+    """Skip GPU tests on machines without one; order files for parallel workers."""
     gpu = Path("/dev/nvidiactl").exists()
     for item in items:
         if not gpu and item.get_closest_marker("gpu"):
@@ -46,13 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_library_path() -> None:
-    """Worker processes of the library under test must find it too."""
+    """Let worker processes of the library import it as well."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow_scripts"), str(ROOT / "tests")])
 
 
 def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that the first worker to need it makes, and that all of them then read."""
-    # CI names a folder, so that its commands make the same runs once
+    """Return a folder that the first worker creates and all workers read."""
+    # CI sets a folder, so that its commands share finished runs
     kept = os.environ.get("KEPT_RUNS")
     base = Path(kept) if kept else factory.getbasetemp().parent if PARALLEL else factory.getbasetemp()
     folder = base / name
@@ -68,7 +69,7 @@ def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """train/ with labels.csv (groups of two videos) and test/, in a folder to copy from."""
+    """A folder to copy from, with train/, labels.csv (groups of two videos) and test/."""
 
     def make(folder: Path) -> None:
         film(folder / "train", TRAIN_NAMES, seed=0)
@@ -81,7 +82,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The whole chain, run once; tests that change anything work on a copy."""
+    """The whole workflow, run once; tests that change anything work on a copy."""
 
     def make(folder: Path) -> None:
         shutil.copytree(dataset, folder, dirs_exist_ok=True)
@@ -92,7 +93,7 @@ def finished(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def finished_real(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same on real videos, where they are present: the small configuration with little training."""
+    """A finished run on real videos, if present: the small configuration with short training."""
     real = SHARED / "real"
     if not real.is_dir():
         pytest.skip("the real videos are not here")

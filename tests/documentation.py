@@ -1,7 +1,7 @@
-"""What the documentation shows of the code, written by `make docs`; tests look whether it is current.
+"""Documentation generated from code by `make docs`; tests check that it is current.
 
-The README's picture is the graph of rules as `snakemake --rulegraph` gives it, without the edges that longer
-ways imply.
+The README's graph of rules is the output of `snakemake --rulegraph`, without edges that longer
+paths imply.
 """
 
 import re
@@ -19,7 +19,7 @@ PICTURE = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 
 def picture() -> str:
-    """The demo's graph of rules as a block of Mermaid."""
+    """Return the demo's graph of rules as a Mermaid block."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--snakefile", str(ROOT / "Snakefile"), "--directory", folder]
         _, drawn = dry_run([*options, "--rulegraph", "mermaid-js"], ROOT)
@@ -32,7 +32,7 @@ def picture() -> str:
 
 
 def reruns() -> str:
-    """The table of reruns as a page."""
+    """Return the table of reruns as a page."""
     keys: dict[str, list[str]] = {}
     for changes, rules in CONFIGURATION:
         (key, value), *others = changes.items()

@@ -1,4 +1,4 @@
-"""Dry runs in processes that begin with Snakemake loaded, which takes nine tenths of a new one's time."""
+"""Dry runs in processes forked with Snakemake loaded, which takes 90 % of a new one's time."""
 
 import multiprocessing
 import os
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-# what a dry run loads besides
+# other modules that a dry run imports
 import jsonschema
 import nbformat
 import pandas
@@ -19,13 +19,13 @@ import yte
 
 __all__ = ["jsonschema", "nbformat", "pandas", "smart_open", "yte"]
 
-# of the forked processes none has loaded anything of ours: each reads the library anew
+# none of our modules are preloaded: each forked process imports the library itself
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["planning"])
 
 
 def dry_run(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
-    """The exit status of `snakemake -n` in a folder, and what it printed."""
+    """Run `snakemake -n` in a folder; return the exit status and the output."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as output:
         process = PROCESSES.Process(target=_run, args=(["-n", *arguments], folder, output.name))
         process.start()

@@ -1,4 +1,4 @@
-"""Pretend held-out scores: models of known skill on labelled, grouped, folded videos."""
+"""Simulated held-out scores of models with known skill on labelled videos with groups and folds."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ from scipy.special import expit
 
 
 def make_folds(videos: int = 240, count: int = 4, seed: int = 0) -> pd.DataFrame:
-    """Groups of three videos, dealt to the folds in turn."""
+    """Create groups of three videos, assigned to the folds in turn."""
     rng = np.random.default_rng(seed)
     group = np.arange(videos) // 3
     return pd.DataFrame(
@@ -22,7 +22,10 @@ def make_folds(videos: int = 240, count: int = 4, seed: int = 0) -> pd.DataFrame
 def make_scores(
     folds: pd.DataFrame, skill: dict[str, float], only: dict[str, list[int]] | None = None, seed: int = 1
 ) -> pd.DataFrame:
-    """Scores of each model, whose logits are `skill` standard deviations apart; `only` its folds."""
+    """Draw scores of models whose class means of logits are `skill` standard deviations apart.
+
+    `only` restricts models to some folds.
+    """
     rng = np.random.default_rng(seed)
     tables = []
     for model, distance in skill.items():
@@ -35,7 +38,7 @@ def make_scores(
 
 
 def on_test(models: dict[str, float], folds: int, videos: int = 5, seed: int = 2) -> pd.DataFrame:
-    """Test videos, each scored by the engine of every model and fold."""
+    """Draw scores of test videos by the engine of every model and fold."""
     rng = np.random.default_rng(seed)
     rows = [
         (f"t{video}.mp4", model, fold, rng.uniform())

@@ -1,4 +1,4 @@
-"""The workflow, run as people run it, on a tiny dataset of really encoded videos."""
+"""Run the workflow as users do, on a tiny dataset of encoded videos."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from dry_runs import dry_run
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared/data"
 
-# names that break naive workflows: spaces, quotes, unicode, sub-folders, other containers, no extension
+# names that break naive workflows: spaces, quotes, Unicode, subfolders, other containers, no suffix
 TRAIN_NAMES = [
     "plain.mp4", "two words.mp4", "it's.mov", "ánh sáng.webm", "sub/folder.mkv", "007.avi",
     "percent%20.mp4", "semi;colon.mp4", "NA.mp4", "{braces}.mp4", "tab_less", "UPPER.MP4",
@@ -26,7 +26,7 @@ CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
 
 
 def film(folder: Path, names: Iterable[str], seed: int) -> None:
-    """One second of textured motion per name; odd ones are bluish, so that a model has something to learn."""
+    """Write a clip of one second per name; every second one is bluish, so models can learn it."""
     rng = np.random.default_rng(seed)
     for number, name in enumerate(names):
         path = folder / name
@@ -40,7 +40,10 @@ def film(folder: Path, names: Iterable[str], seed: int) -> None:
 
 
 def tiny_config(**changes: Any) -> dict[str, Any]:
-    """Two small models of different kinds and input sizes on two folds; top-level keys may be replaced."""
+    """Return a configuration of two small, different models on two folds.
+
+    `changes` replace top-level keys.
+    """
     config: dict[str, Any] = {
         "data": {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "test"}},
         "shards": 2,
@@ -56,7 +59,7 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
 
 
 def name_data(folder: Path) -> None:
-    """What a plan of `tiny_config` looks at: folders of videos, which it does not open, and labels."""
+    """Create the files needed to plan `tiny_config`: labels, and empty files for videos."""
     for name in ("train", "test"):
         (folder / name).mkdir()
     for name in ("a.mp4", "b.mp4"):
@@ -65,12 +68,12 @@ def name_data(folder: Path) -> None:
 
 
 def here(*arguments: str) -> list[str]:
-    """Arguments of a run on this machine: tiny jobs gain from running side by side, not from threads."""
+    """Return arguments of a local run: tiny jobs run faster in parallel than with threads."""
     return ["--cores", "2", *arguments, "--set-threads", "train=1", "predict=1"]
 
 
 class Run:
-    """A working directory with its own data and configuration, beside the checkout."""
+    """A working directory outside the checkout with its own data and configuration."""
 
     def __init__(self, folder: Path, config: dict[str, Any], root: Path = ROOT) -> None:
         self.folder = folder
@@ -82,17 +85,17 @@ class Run:
 
     @property
     def options(self) -> list[str]:
-        """What Snakemake is told of this directory."""
+        """Snakemake's options for this directory."""
         options = ["--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)]
         return [*options, "--configfile", str(self.folder / "config.yaml")]
 
     @property
     def command(self) -> list[str]:
-        """Snakemake on this directory, to be completed by arguments."""
+        """The Snakemake command for this directory, without further arguments."""
         return [sys.executable, "-m", "snakemake", *self.options]
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        """Run snakemake; return what it printed. `fails` says which exit status is expected."""
+        """Run Snakemake and return its output; with `fails` it must fail."""
         command = [*self.command, *here(*arguments)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.root)
         output = done.stdout + done.stderr
@@ -100,24 +103,27 @@ class Run:
         return output
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """Jobs that a dry run lists, by rule."""
+        """Return the jobs of a dry run by rule."""
         status, output = dry_run([*self.options, *here(*arguments)], self.root)
         assert status == 0, output
         return job_table(output)
 
     def executed(self, *arguments: str) -> dict[str, int]:
-        """Run; return the finished jobs by rule, since a dry run overstates what follows a checkpoint."""
+        """Run and return the finished jobs by rule.
+
+        A dry run overestimates the jobs after a checkpoint.
+        """
         return finished_jobs(self.snakemake(*arguments))
 
     def copy(self, folder: Path) -> "Run":
-        """The same state elsewhere, to change it. Times are kept, so nothing in the copy is stale."""
+        """Copy the run to change it; modification times are kept, so nothing in it is stale."""
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         return type(self)(folder, config, self.root)
 
 
 def job_table(output: str) -> dict[str, int]:
-    """The job counts that a dry run prints, without the targets."""
+    """Return the job counts that a dry run prints, without targets."""
     jobs: dict[str, int] = {}
     lines = iter(output.splitlines())
     for line in lines:
@@ -135,7 +141,7 @@ TARGETS = {"all", "manifests", "frames", "models", "engines", "scores", "submiss
 
 
 def finished_jobs(output: str) -> dict[str, int]:
-    """Rules of the jobs that ran to the end."""
+    """Count finished jobs by rule."""
     jobs: dict[str, int] = {}
     for line in output.splitlines():
         if line.startswith("Finished jobid:"):

@@ -1,8 +1,9 @@
-"""A real Slurm of one node with two pretend GPUs, on this machine.
+"""A real Slurm cluster of one node with two fake GPUs on this machine.
 
-As root, `python tests/slurm_cluster.py COMMAND...` runs a command beside it; without one it stays up until
-Ctrl-C. Slurm's packages (Debian, Ubuntu) are installed first, if need be. The GPUs are character devices:
-Slurm looks at no more, and gives them to jobs by CUDA_VISIBLE_DEVICES, as it does with real ones.
+As root, `python tests/slurm_cluster.py COMMAND...` runs a command while the cluster is up; without
+a command it stays up until Ctrl-C. Slurm's packages (Debian, Ubuntu) are installed if missing. The
+fake GPUs are character devices: Slurm checks nothing else, and assigns them to jobs through
+CUDA_VISIBLE_DEVICES like real ones.
 """
 
 import os
@@ -18,14 +19,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PACKAGES = ["slurmctld", "slurmd", "slurm-client", "munge"]
-# Where Slurm's commands look, since the plugin takes SLURM_CONF away from jobs.
+# Slurm's commands must find their configuration here, since the plugin unsets SLURM_CONF for jobs.
 SYSTEM = Path("/etc/slurm")
 GPUS = 2
 START_S = 30.0
 
-# More cores and memory than there are (config_overrides), so that jobs of the profile's sizes fit in. Neither
-# cgroups nor accounting, as in a container. A requeued job starts again once its credential has expired.
-# Nobody else's jobs are to be waited for before one is started.
+# More cores and memory than there are (config_overrides), so that jobs of the profile's sizes fit.
+# No cgroups and no accounting, so that it works in containers. A requeued job starts again once its
+# credential has expired. Jobs start at once, since there are no other users' jobs.
 SLURM_CONF = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -53,13 +54,13 @@ PartitionName=main Nodes={host} Default=YES
 
 
 def obstacle() -> str | None:
-    """Why there can be no cluster here; None if there can."""
+    """Return the reason why no cluster can run here, or None."""
     if os.geteuid() != 0:
         return "only root can start a Slurm"
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         return "Slurm is not installed, and this is neither Debian nor Ubuntu"
     conf = SYSTEM / "slurm.conf"
-    # a link into the temporary files is that of another one like this, which may have been killed
+    # a link to a temporary file was left by another such cluster that may have been killed
     if not (conf.is_symlink() and conf.readlink().is_relative_to(tempfile.gettempdir())) and conf.exists():
         return f"this machine is part of a cluster ({conf})"
     if conf.exists() and "UP" in subprocess.run(["scontrol", "ping"], capture_output=True, text=True).stdout:
@@ -68,7 +69,7 @@ def obstacle() -> str | None:
 
 
 def install() -> None:
-    """Install Slurm's packages where they are not there."""
+    """Install Slurm's packages if they are missing."""
     if shutil.which("slurmctld") and shutil.which("slurmd") and shutil.which("munged"):
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -80,10 +81,10 @@ def install() -> None:
 
 @contextmanager
 def cluster() -> Iterator[None]:
-    """A cluster that `sbatch`, `squeue` and the others reach; at the end nothing of it is left.
+    """Start a cluster for `sbatch`, `squeue` and other commands; remove it completely at the end.
 
     Raises:
-        RuntimeError: there can be none here, or it does not come up.
+        RuntimeError: no cluster can run here, or it does not start.
     """
     if reason := obstacle():
         raise RuntimeError(f"no Slurm can be started here: {reason}.")
@@ -95,7 +96,7 @@ def cluster() -> Iterator[None]:
             (folder / name).mkdir()
         devices = [folder / f"nvidia{number}" for number in range(GPUS)]
         for device in devices:
-            subprocess.run(["mknod", str(device), "c", "1", "3"], check=True)  # those of /dev/null
+            subprocess.run(["mknod", str(device), "c", "1", "3"], check=True)  # like /dev/null
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o600)
         (folder / "slurm.conf").write_text(SLURM_CONF.format(host=host, folder=folder, gpus=GPUS))
@@ -121,7 +122,7 @@ def cluster() -> Iterator[None]:
         try:
             yield
         finally:
-            # jobs outlive the daemons: first their processes, at once, then what is still in the queue
+            # jobs outlive the daemons: kill their processes first, then cancel queued jobs
             subprocess.run(["scancel", "--user=root", "--signal=KILL", "--full"])
             subprocess.run(["scancel", "--user=root"])
 

@@ -1,4 +1,4 @@
-"""The configurations to start from: the winning recipe is complete, and all of them plan what they say."""
+"""The example configurations: the winning recipe is complete, and all plan the expected jobs."""
 
 from pathlib import Path
 from typing import Any

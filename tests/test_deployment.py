@@ -1,4 +1,4 @@
-"""The images, which nothing here can build: their files, pins and commands agree with everything else."""
+"""Container images, without building them: files, pins and commands match the rest."""
 
 import os
 import re
@@ -21,25 +21,25 @@ DEFINITION = (ROOT / "apptainer.def").read_text(encoding="utf-8")
 INSTALL = ROOT / "envs/container.sh"
 DOCS = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# the python3 of a distribution
+# python3 versions of distributions
 PYTHONS = {"ubuntu24.04": "3.12"}
 INSIDE = "/opt/liveness/"
 
 
 def instructions(name: str) -> list[str]:
-    """The arguments of all instructions of a kind in the Dockerfile, in order."""
+    """Return the arguments of all instructions of one kind in the Dockerfile, in order."""
     joined = DOCKERFILE.replace("\\\n", " ")
     return [line.split(maxsplit=1)[1] for line in joined.splitlines() if line.startswith(f"{name} ")]
 
 
 def section(name: str) -> list[str]:
-    """The lines of a section of Apptainer's definition file."""
+    """Return the lines of a section in Apptainer's definition file."""
     (text,) = re.findall(rf"^%{name}\n(.*?)(?=^%|\Z)", DEFINITION, re.MULTILINE | re.DOTALL)
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def base() -> tuple[str, str]:
-    """CUDA's version and the distribution of the base image."""
+    """Return the CUDA version and the distribution of the base image."""
     (tag,) = [argument.removeprefix("CUDA=") for argument in instructions("ARG") if "CUDA=" in argument]
     found = re.fullmatch(r"(\d+\.\d+\.\d+)-runtime-(ubuntu\d+\.\d+)", tag)
     assert found, tag

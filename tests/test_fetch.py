@@ -1,4 +1,4 @@
-"""The rules that fetch data and weights, from a real server."""
+"""Rules that fetch data and weights, tested with a real server."""
 
 import hashlib
 import shutil
@@ -28,7 +28,7 @@ def test_a_dataset_is_fetched_once_and_then_stays(server: Server, dataset: Path,
         "unzip": {"test/": "data/videos"},
     }
     weights = {"url": server.url("/file"), "sha256": SHA, "to": "weights/net.pth"}
-    # the training videos are here
+    # the training videos are local
     shutil.copytree(dataset, tmp_path, dirs_exist_ok=True)
     data = tiny_config()["data"] | {"test": {"videos": "data/videos"}}
     config = tiny_config(data=data, fetch={"test": entry, "weights": weights})
@@ -40,7 +40,7 @@ def test_a_dataset_is_fetched_once_and_then_stays(server: Server, dataset: Path,
     assert sum(text.count("\n") - 1 for text in manifests) == len(TEST_NAMES)
     assert not list(tmp_path.glob("results/fetched/*"))
 
-    # another mirror is no change; another archive is
+    # another mirror is not a change; another archive is
     run.configure(config | {"fetch": {"test": entry | {"url": server.url("/gone")}, "weights": weights}})
     assert run.planned(*targets) == {}
     config["fetch"]["test"] = entry | {"sha256": "0" * 64}

@@ -1,6 +1,6 @@
-"""What runs after a video came, went or changed: exactly these jobs, in one invocation.
+"""Exactly the necessary jobs run, in one call, after videos are added, removed or changed.
 
-They really run, since a dry run overstates what follows a checkpoint.
+They are executed, since a dry run overestimates the jobs after a checkpoint.
 """
 
 import os
@@ -17,7 +17,7 @@ from running import TEST_NAMES, Run, finished_jobs, tiny_config
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 SHARD_SCORED = {"manifest": 1, "predict": 1, "submit": 1}
-# all engines are new, and with them all scores
+# all engines and all scores are new
 RETRAINED = {"train": 2, "export": 2, "compile": 2, "predict": 4, "blend": 1, "evaluate": 1, "submit": 1}
 ONE_MODEL = {"models": {"convnext": tiny_config()["models"]["convnext"]}}
 NEW = next(f"new{n}.mp4" for n in range(9) if shard_of(f"new{n}.mp4", 2) == 1)
@@ -25,7 +25,7 @@ NEW = next(f"new{n}.mp4" for n in range(9) if shard_of(f"new{n}.mp4", 2) == 1)
 
 @pytest.fixture(scope="module")
 def finished(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """With one model, since what follows a change is the same for each, and training takes longest."""
+    """A run with one model: changes affect all models alike, and training takes longest."""
     run = finished.copy(tmp_path_factory.mktemp("one_model") / "run")
     run.configure(tiny_config(**ONE_MODEL))
     run.snakemake()
@@ -37,7 +37,7 @@ def add_test_video(folder: Path) -> None:
 
 
 def add_to_a_folder_that_a_rule_made(folder: Path) -> None:
-    # Snakemake takes the time of such a folder from this file
+    # Snakemake reads the modification time of such a folder from this file
     stamp = folder / "test/.snakemake_timestamp"
     before = (folder / "test").stat().st_mtime
     stamp.touch()
@@ -93,14 +93,14 @@ CHANGES: list[tuple[Callable[[Path], None], dict[str, int]]] = [
     (add_to_a_folder_that_a_rule_made, SHARD_SCORED),
     (remove_test_video, SHARD_SCORED),
     (replace_test_video, SHARD_SCORED),
-    # the time of the folder does not change
+    # the folder's modification time does not change
     (overwrite_a_test_video, SHARD_SCORED),
     (replace_in_a_sub_folder, SHARD_SCORED),
     (add_in_a_sub_folder, SHARD_SCORED),
     (touch_a_folder, {"manifest": 1}),
     (add_training_video, {"manifest": 1, "extract": 1, "folds": 1} | RETRAINED),
     (relabel, {"folds": 1} | RETRAINED),
-    # it reads the types of attacks there
+    # it reads attack types from there
     (order_labels, {"evaluate": 1}),
 ]
 
@@ -153,13 +153,13 @@ def test_results_stand_without_intermediate_files(finished: Run, tmp_path: Path)
     assert run.executed("clean_intermediate") == {"clean_intermediate": 1}
     assert not [name for name in ("frames", "exported") if (run.folder / "results" / name).exists()]
     assert run.planned() == {}
-    # what shows some frames takes these from their videos
+    # rules that show a few frames read them from the videos
     made = finished_jobs(run.snakemake("analyse_errors", "find_label_errors", "preview_augmentation"))
     assert made == {"analyse_errors": 1, "find_label_errors": 1, "preview_augmentation": 1}
     assert not {"extract", "train", "export", "compile", "predict"} & set(run.planned("report"))
-    # what needs no frames goes on without them
+    # rules that need no frames run without them
     run.configure(tiny_config(**ONE_MODEL, inference={"views": ["whole", "whole+hflip"]}))
     assert run.planned() == {"predict": 4, "blend": 1, "evaluate": 1, "submit": 1, "write_scorer_config": 1}
-    # and what does makes them again
+    # rules that need frames extract them again
     run.configure(tiny_config(**ONE_MODEL, seed=7))
     assert {"extract", "folds", "train"} <= set(run.planned())

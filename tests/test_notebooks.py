@@ -1,4 +1,4 @@
-"""The notebooks run from their first cell to their last, and draw."""
+"""Notebooks run from the first cell to the last and draw figures."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 def figures(name: str, folder: Path) -> int:
-    """Execute a notebook in `folder`; how many pictures it drew."""
+    """Execute a notebook in `folder` and return the number of pictures it drew."""
     notebook = nbformat.read(ROOT / f"docs/{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=600, kernel_name="python3").execute(
         cwd=str(folder), env=os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}

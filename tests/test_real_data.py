@@ -1,4 +1,4 @@
-"""The workflow on real challenge-style videos and on awkward files, where they are present."""
+"""The workflow on real challenge-style videos and on unusual files, if present."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def test_real_videos_give_the_rows_that_were_asked_for(finished_real: Run) -> No
     assert submission["fname"].tolist() == asked["fname"].tolist()
     assert submission["liveness_score"].between(0, 1).all()
     assert submission["liveness_score"].nunique() > 10
-    # two epochs teach little: how good the full recipe is, no test can say in a minute
+    # two epochs teach little; a test cannot measure the full recipe in a minute
     metrics = json.loads((results / "metrics.json").read_text())
     assert metrics["blend"]["videos"] == 68
 

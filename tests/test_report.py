@@ -1,4 +1,4 @@
-"""The report of a finished run, opened in a browser: every artefact of every category is really shown."""
+"""The report of a finished run, opened in a browser: every item of every category is shown."""
 
 import json
 import re
@@ -30,21 +30,22 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--window-size=1400,1000",
 ]  # fmt: skip
 CATEGORIES = {"Accuracy", "Data", "Engines", "Errors", "Robustness", "Speed", "Submission", "Training"}
-# the page scales an image that is missing to nothing
+# the page shrinks missing images to nothing
 BROKEN = "return [...document.images].filter(image => !image.complete || !image.naturalWidth).length"
 
 
 @pytest.fixture(scope="module", params=["finished", "finished_real"])
 def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run with what `make report` leaves."""
+    """A run after `make report`."""
     finished: Run = request.getfixturevalue(request.param)
     run = finished.copy(tmp_path_factory.mktemp("reported") / "run")
     config = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8"))
     run.configure(config | {"evaluation": {"degradations": ["blur", "fewer_frames"]}})
     done = run.executed("report")
     assert set(done) == {
-        "plot", "plot_robustness", "plot_training", "plot_throughput", "tabulate_results", "tabulate_outputs", "analyse_errors",
-        "preview_augmentation", "describe", "find_label_errors", "predict_degraded", "evaluate_robustness", "parity_report",
+        "plot", "plot_robustness", "plot_training", "plot_throughput", "tabulate_results",
+        "tabulate_outputs", "analyse_errors", "preview_augmentation", "describe", "find_label_errors",
+        "predict_degraded", "evaluate_robustness", "parity_report",
     }  # fmt: skip
     run.snakemake("report", "--report", str(run.folder / "results/report.html"))
     return run
@@ -75,7 +76,7 @@ def browser(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def clicked(page: Chrome, path: str) -> bool:
-    """Click on what is at a path, once it is there and no longer moves (it does while the page is drawn)."""
+    """Click on the element at a path once it exists and has stopped moving during rendering."""
     try:
         page.find_element(By.XPATH, path).click()
     except (NoSuchElementException, ElementClickInterceptedException, StaleElementReferenceException):
@@ -84,7 +85,7 @@ def clicked(page: Chrome, path: str) -> bool:
 
 
 def shown(browser: Chrome) -> list[str]:
-    """Click through the report; return what it showed, having checked each: `category: name`."""
+    """Click through the report, check every item, and return them as `category: name`."""
     seen = []
     wait = WebDriverWait(browser, 20)
     names = browser.execute_script("return Object.keys(categories)")
@@ -114,7 +115,7 @@ def shown(browser: Chrome) -> list[str]:
             browser.switch_to.frame(view[0])
             wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "td, figure img, p"))
             assert browser.execute_script(BROKEN) == 0, name
-            # of what is doubtful about the training videos, there may be nothing: then a sentence says so
+            # there may be no doubtful training videos; a sentence says so then
             doubts = "doubtful" in name or "likely wrong" in name
             wanted = "td, figure img, p" if doubts else "td" if "table" in name else "figure img"
             assert browser.find_elements(By.CSS_SELECTOR, wanted), name

@@ -1,4 +1,4 @@
-"""profiles/slurm: the workflow through a real Slurm of one node with two pretend GPUs (slurm_cluster.py)."""
+"""profiles/slurm: the workflow on a real one-node Slurm with two fake GPUs (slurm_cluster.py)."""
 
 import os
 import re
@@ -24,35 +24,35 @@ PROFILE = ROOT / "profiles/slurm"
 MODELS = {"convnext": {"architecture": "test_convnext", "image_size": 64, "pretrained": False}}
 WEIGHTS = [f"results/weights/convnext/{fold}.safetensors" for fold in (0, 1)]
 LOGS = [f"results/logs/train/convnext/{fold}.log" for fold in (0, 1)]
-# as the profile has it in comments
+# as in the comments of the profile
 ARRAYS = ["--slurm-array-jobs", "extract,predict,predict_degraded"]
 EVERYTHING_AT_ONCE = ["--jobs", "10000", "--max-jobs-per-timespan", "10000/1s"]
-# enough for training to be met in its middle, and more than it ever gets to
+# enough epochs to interrupt training halfway, and more than it can ever finish
 EPOCHS, ENDLESS = 60, 100_000
-# of what takes a few minutes, beside other tests
+# limit for runs of a few minutes that share the machine with other tests
 LIMIT_S = 1800
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    """One small model on two folds, with as few jobs as may be: each starts Snakemake twice."""
+    """Return a configuration of one model and two folds: each job starts Snakemake twice."""
     return tiny_config(shards=1, models=MODELS) | changes
 
 
 class ClusterRun(Run):
-    """A working directory whose jobs go to Slurm."""
+    """A working directory whose jobs run on Slurm."""
 
     @property
     def command(self) -> list[str]:
-        # the profile asks Slurm seldom enough for a cluster with other users
+        # the profile polls Slurm rarely, as suits a shared cluster
         asking = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"]
         return [*super().command, "--workflow-profile", str(PROFILE), *asking]
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Snakemake, as it runs; killed at the end, if need be."""
+        """Start Snakemake in the background; kill it at the end if necessary."""
         command = [*self.command, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        # what a shell starts in the background ignores Ctrl-C, and with it all that this starts
+        # processes that a shell starts in the background ignore Ctrl-C, and so do their children
         heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
         with subprocess.Popen(command, text=True, cwd=self.root, **pipes, **heard) as process:
             try:
@@ -71,7 +71,7 @@ class ClusterRun(Run):
         return file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def trains(self, fold: int) -> bool:
-        """Whether the fold's training is past its first epoch."""
+        """Return True once the fold's training is past its first epoch."""
         return any(self.folder.glob(f"results/training/convnext/{fold}/*/last.ckpt"))
 
 
@@ -80,7 +80,7 @@ def slurm(*command: str) -> str:
 
 
 def queued() -> list[str]:
-    """Ids of the jobs that wait, run or are just ending."""
+    """Return the ids of pending, running and completing jobs."""
     return slurm("squeue", "--noheader", "--format=%i").split()
 
 
@@ -93,7 +93,7 @@ def until(condition: Callable[[], object], seconds: float = 240) -> None:
 
 @pytest.fixture(scope="module")
 def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ClusterRun, str]]:
-    """The whole workflow, run through Slurm, and what it printed; Slurm stays up."""
+    """The whole workflow after a run on Slurm, with its output; Slurm stays up."""
     if reason := obstacle():
         pytest.skip(f"no Slurm can be started here: {reason}")
     try:
@@ -120,7 +120,7 @@ def run(whole: tuple[ClusterRun, str], tmp_path: Path) -> ClusterRun:
 
 
 def train_again(run: ClusterRun, epochs: int) -> None:
-    """Have a finished run want another training."""
+    """Change the configuration of a finished run so that it must train again."""
     run.configure(config(training=tiny_config()["training"] | {"epochs": epochs}))
 
 
@@ -134,7 +134,7 @@ def test_the_whole_workflow_ends_in_a_submission(whole: tuple[ClusterRun, str]) 
     assert (run.folder / "results/metrics.json").is_file()
     assert not queued()
     assert "Submitted array job" in output
-    # export and compile of each fold are one job; so are blend and evaluate
+    # export and compile of each fold are grouped into one job; so are blend and evaluate
     sent = [name.split("_wildcards_")[0] for name in slurm("squeue", "-t", "all", "-h", "-o", "%k").split()]
     grouped = sorted(name.partition("_")[2] for name in sent if "engine" in name or "verdict" in name)
     assert grouped == ["engine_compile_export"] * 2 + ["verdict_blend_evaluate"]
@@ -150,14 +150,14 @@ def test_folds_that_train_at_once_have_a_gpu_each(whole: tuple[ClusterRun, str])
 @pytest.mark.slow
 @pytest.mark.slurm
 def test_stopped_trainings_go_on(run: ClusterRun) -> None:
-    """One is pre-empted, which Slurm itself puts right; the other one's time is up, so it is tried again."""
+    """One job is preempted and requeued by Slurm; the other hits its time limit and is retried."""
     train_again(run, EPOCHS)
     with run.started(*WEIGHTS) as process:
         until(lambda: run.trains(fold=0) and run.trains(fold=1))
         jobs = dict(re.findall(r"^(\d+) .*convnext_(\d)", slurm("squeue", "-h", "-o", "%i %k"), re.MULTILINE))
         preempted, timed_out = sorted(jobs, key=jobs.__getitem__)
         slurm("scontrol", "requeue", preempted)
-        # what --signal=TERM@120 of the profile sends
+        # the signal that the profile's --signal=TERM@120 sends
         slurm("scancel", "--signal=TERM", timed_out)
         output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, output
@@ -172,7 +172,7 @@ def test_stopped_trainings_go_on(run: ClusterRun) -> None:
 @pytest.mark.slow
 @pytest.mark.slurm
 def test_the_sentence_of_a_failed_job_reaches_the_user(run: ClusterRun) -> None:
-    """After a second try with twice the memory."""
+    """After a retry with twice the memory."""
     (run.folder / "rows.csv").write_text("fname\ngone.mp4\n")
     data = tiny_config()["data"]
     data["test"] |= {"sample_submission": "rows.csv"}
@@ -220,7 +220,7 @@ def test_the_commands_of_the_guide(run: ClusterRun) -> None:
 
 
 def test_the_profile_has_a_number_of_cores_for_each_rule_that_spreads_over_them() -> None:
-    """Without one, a rule would ask for the cores of the machine that submits."""
+    """Otherwise a rule would request the cores of the submitting machine."""
     rules: dict[str, str] = {}
     for path in (ROOT / "rules").glob("*.smk"):
         blocks = re.split(r"^(?:rule|checkpoint) (\w+):$", path.read_text(), flags=re.MULTILINE)

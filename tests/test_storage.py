@@ -1,4 +1,4 @@
-"""Everything in S3: the tiny dataset and its results on a real server, started here on this machine."""
+"""The tiny dataset and its results in S3, on a real server started on this machine."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from running import ROOT, TEST_NAMES, TRAIN_NAMES, Run, finished_jobs, job_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.storage]
 
-# what make test-storage installs
+# installed by `make test-storage`
 PLUGINS, SERVER = ROOT / ".venv/storage-plugins", ROOT / ".venv/s3-server"
 BUCKET = "liveness-test"
 NETWORK = {"architecture": "test_convnext", "image_size": 64, "pretrained": "start.safetensors"}
@@ -38,7 +38,7 @@ IN_S3 = ("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[fs.S3FileSystem]:
-    """A client of a server that jobs find as they find Amazon's: by the environment."""
+    """A client of a server that jobs find through the environment, like Amazon's."""
     if not (PLUGINS.is_dir() and SERVER.is_dir()):
         pytest.skip("make test-storage installs the plugins and the server")
     with socket.socket() as free:
@@ -81,7 +81,7 @@ def wait_for(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def uploaded(s3: fs.S3FileSystem, dataset: Path) -> str:
-    """The dataset and a network to start from, below the prefix of the project; returns that."""
+    """The project's prefix, with the dataset and an initial network uploaded below it."""
     prefix = f"{BUCKET}/project"
     start = timm.create_model(NETWORK["architecture"]).state_dict()
     with s3.open_output_stream(f"{prefix}/{NETWORK['pretrained']}") as file:
@@ -92,14 +92,14 @@ def uploaded(s3: fs.S3FileSystem, dataset: Path) -> str:
 
 @pytest.fixture(scope="module")
 def run(uploaded: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The whole chain with inputs and results in S3, run once."""
+    """The whole workflow with inputs and results in S3, run once."""
     run = Run(tmp_path_factory.mktemp("storage"), SMALLEST)
     run.snakemake(*IN_S3)
     return run
 
 
 def test_a_plan_needs_nothing_in_the_bucket(uploaded: str, tmp_path: Path) -> None:
-    """The demo's labels are yet to be made."""
+    """The demo's labels do not exist yet."""
     nowhere = [*IN_S3[:-1], f"s3://{BUCKET}/nothing-yet"]
     demo = Run(tmp_path, yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
     jobs = job_table(demo.snakemake("-n", *nowhere))
@@ -128,7 +128,7 @@ def test_every_result_is_in_the_bucket_and_none_is_left_here(
         path for path in here if path.suffix in (".arrow", ".safetensors", ".parquet", ".onnx", ".bin")
     }
     assert not results
-    # nor did any video stay, of which jobs made copies
+    # jobs also deleted their local copies of videos
     assert not {path for path in here if path.name in {Path(name).name for name in TRAIN_NAMES + TEST_NAMES}}
 
 
@@ -169,7 +169,7 @@ def test_a_new_video_is_scored_and_nothing_else_runs(run: Run, s3: fs.S3FileSyst
 def test_without_training_videos_a_new_one_is_all_that_is_scored(
     s3: fs.S3FileSystem, uploaded: str, tmp_path: Path
 ) -> None:
-    """Weights, videos and results each below a prefix of their own."""
+    """Weights, videos and results are below three different prefixes."""
     weights = {0: f"s3://{uploaded}/results/weights/convnext/0.safetensors"}
     model = {"architecture": "test_convnext", "image_size": 64, "folds": [0], "weights": weights}
     config = {
@@ -221,7 +221,7 @@ def test_work_on_a_scratch_disk_with_everything_on_a_share(
     options += ("--local-storage-prefix", str(scratch))
     assert local.executed("frames", *options) == {"manifest": 1, "extract": 2}
     assert (share / "results/frames/train/0.arrow").is_file()
-    # of the videos nothing was copied, and of the results nothing stayed
+    # no videos were copied, and no results remain
     assert not [path for path in scratch.rglob("*") if path.suffix in (".mp4", ".arrow")]
 
 
@@ -270,7 +270,7 @@ def test_folders_that_are_not_there(s3: fs.S3FileSystem) -> None:
 def test_a_service_that_fails_is_not_a_bad_video(
     s3: fs.S3FileSystem, uploaded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or an hour without network would leave a manifest in which nothing can be read."""
+    """Otherwise an hour without network would give a manifest without readable videos."""
     broken = fs.S3FileSystem(
         endpoint_override="http://127.0.0.1:9", retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1)
     )

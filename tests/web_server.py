@@ -13,7 +13,7 @@ SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` by path; knows what was asked of it, and can be told to misbehave."""
+    """Serve `files` by path, record requests, and misbehave on request."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -64,7 +64,7 @@ def create(architecture: str, **options: Any) -> torch.nn.Module:
 
 @torch.no_grad()
 def spread(network: torch.nn.Module, frames: np.ndarray, deviation: float) -> None:
-    """Rescale the head so that the log-odds of live over `frames` have mean 0 and this deviation."""
+    """Rescale the head so that the log-odds of live over `frames` have mean 0 and `deviation`."""
     images = torch.from_numpy(frames).float().permute(0, 3, 1, 2) / 255
     logits = network((images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))
     odds = logits[:, 1] - logits[:, 0]

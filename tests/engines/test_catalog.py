@@ -44,7 +44,7 @@ def test_the_metadata_lies_in_the_folder_of_its_engine() -> None:
 
 
 def test_a_snakefile_imports_it_in_no_time() -> None:
-    """Every job parses the rules: neither NumPy nor an inference library may be imported for names."""
+    """Every job parses the rules, so names must not import NumPy or an inference library."""
     program = (
         "import sys, liveness.engines.catalog\n"
         "print(sorted({'numpy', 'torch', 'openvino', 'onnx', 'tensorrt', 'tensorrt_rtx'} & set(sys.modules)))"

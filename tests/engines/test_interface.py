@@ -1,4 +1,4 @@
-"""Calls of an engine: any number of frames, in chunks that the device can hold."""
+"""Engine calls take any number of frames and split them into chunks."""
 
 from concurrent.futures import Future
 
@@ -13,7 +13,7 @@ SIDE = 4
 
 
 class Mean(Engine):
-    """Scores the mean pixel; like a device's output, its buffer is overwritten by the next call."""
+    """Score the mean pixel; like a device buffer, the result is overwritten by the next call."""
 
     def __init__(self, max_batch: int) -> None:
         super().__init__(SIDE, max_batch)

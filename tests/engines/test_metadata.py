@@ -1,4 +1,4 @@
-"""The metadata of an engine: read only together with the files that it vouches for."""
+"""Engine metadata is only read together with the files it covers."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The classifier that engines are built from: pixels in, probability of live out."""
+"""The classifier that engines are built from, from pixels to the probability of live."""
 
 import copy
 
@@ -48,7 +48,7 @@ def test_half_computes_a_copy_in_float16_and_softmax_in_float32(network: nn.Modu
     probabilities = half(PIXELS)
     assert seen == [torch.float16] and probabilities.dtype == torch.float32
     torch.testing.assert_close(probabilities, PixelClassifier(network, MEAN, STD)(PIXELS), atol=5e-3, rtol=0)
-    # a softmax in float16 would give multiples of 2**-11 only
+    # a softmax in float16 would only give multiples of 2**-11
     assert not torch.equal(probabilities, probabilities.half().float())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert next(network.parameters()).dtype == torch.float32

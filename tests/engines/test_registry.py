@@ -1,4 +1,4 @@
-"""From the name of a back end to its library."""
+"""Back ends are opened by name."""
 
 import subprocess
 import sys

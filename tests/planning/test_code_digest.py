@@ -1,4 +1,4 @@
-"""Digests of code: what changes one, and what a script reaches."""
+"""Code digests: the changes that affect them, and the modules that a script imports."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ LIBRARY = {
 
 
 def tree(folder: Path, script: str = SCRIPT, **files: str) -> tuple[Path, Path]:
-    """Write a script and a package beside it; keys of `files` are module names with __ for a slash."""
+    """Write a script and a package next to it; keys of `files` are paths with __ for slashes."""
     changed = {name.replace("__", "/") + ".py": text for name, text in files.items()}
     for name, text in (LIBRARY | changed).items():
         path = folder / "library" / name
@@ -97,7 +97,7 @@ def test_other_packages_do_not_count(tmp_path: Path) -> None:
 
 
 def test_the_packages_are_empty() -> None:
-    """Else reaching one module would reach all that the package imports."""
+    """Otherwise importing one module would pull in everything that the package imports."""
     packages = list((ROOT / "workflow_scripts/liveness").rglob("__init__.py"))
     assert len(packages) > 10
     assert not [path for path in packages if path.read_text(encoding="utf-8").strip()]

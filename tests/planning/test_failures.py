@@ -1,4 +1,4 @@
-"""What the end of a run says of failed jobs, from logs as Snakemake writes them."""
+"""The summary of failed jobs at the end of a run, from logs as Snakemake writes them."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ GROUP = """
 
 @pytest.fixture
 def run_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where Snakemake's log is to be; beside it the logs of a job that failed and of one that did not."""
+    """Path for Snakemake's log, next to the logs of a failed and of a successful job."""
     monkeypatch.chdir(tmp_path)
     Path("logs").mkdir()
     Path("logs/blend.log").write_text("10:00 INFO fitted\n")

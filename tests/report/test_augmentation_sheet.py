@@ -1,4 +1,4 @@
-"""The sheet of augmentation: which frames it shows, and that it shows what training sees."""
+"""The augmentation sheet shows the chosen frames exactly as training sees them."""
 
 from dataclasses import replace
 

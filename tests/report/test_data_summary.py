@@ -36,7 +36,7 @@ NOTHING: dict[str, Any] = {
 def test_balance_counts_classes_groups_and_attacks_by_fold() -> None:
     counted = balance(FOLDS)
     assert counted.columns.tolist() == ["fold", "live", "spoof", "groups", "spoof: print", "spoof: replay"]
-    # what a live video's attack says does not count
+    # the attack type of a live video is ignored
     assert counted.to_numpy().tolist() == [[0, 1, 2, 2, 1, 0], [1, 1, 1, 2, 0, 1], ["all", 2, 3, 4, 1, 1]]
 
 

@@ -1,4 +1,4 @@
-"""Heat maps of every kind of architecture, held to one model whose reason is known."""
+"""Heat maps of every kind of architecture, checked with a model whose evidence is known."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ FRAME = np.random.default_rng(0).integers(0, 255, (96, 72, 3)).astype(np.uint8)
 def test_every_kind_of_architecture_has_one(architecture: str, label: int) -> None:
     torch.manual_seed(0)
     checkpoint = create(architecture, 64)
-    # a fresh head hardly decides
+    # logits of a new head are nearly constant
     torch.nn.init.normal_(checkpoint.module.get_classifier().weight)
     heat = heat_map(checkpoint, FRAME, label)
     assert heat.shape == FRAME.shape[:2]
@@ -28,7 +28,7 @@ def test_every_kind_of_architecture_has_one(architecture: str, label: int) -> No
 
 
 def test_a_network_that_looks_for_light_in_a_corner() -> None:
-    """One filter that copies brightness, one logit that grows with it: the heat is where the light is."""
+    """One filter copies brightness and one logit grows with it, so the heat is at the light."""
 
     class Light(torch.nn.Module):
         def __init__(self) -> None:

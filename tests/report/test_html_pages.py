@@ -1,4 +1,4 @@
-"""HTML pages: tables and contact sheets that hold everything themselves."""
+"""HTML pages: self-contained tables and contact sheets."""
 
 from base64 import b64decode
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ from liveness.video.jpeg import decode_jpeg
 
 
 class Cells(HTMLParser):
-    """Reads the rows of a table as a browser does; keeps the class of each cell."""
+    """Parse the rows of a table like a browser, with the class of each cell."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

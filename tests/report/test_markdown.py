@@ -1,4 +1,4 @@
-"""Figures as Markdown."""
+"""Metrics as Markdown."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 
 def cells(markdown: str) -> dict[str, list[str]]:
-    """The tables' rows by their first cell."""
+    """Return the rows of all tables by their first cell."""
     rows = [line[2:-2].split(" | ") for line in markdown.splitlines() if line.startswith("| ")]
     return {row[0]: row[1:] for row in rows}
 

@@ -1,4 +1,4 @@
-"""The style that all figures share, and how they become files."""
+"""The shared style of figures, and writing them to files."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
 
 
 def test_vector_graphics_bring_their_letters(tmp_path: Path) -> None:
-    """As outlines, since whoever opens the file may lack the font; and no date, which would differ."""
+    """Text is embedded as outlines, for readers without the font; there is no changing date."""
     write_figure(plot(), tmp_path / "plot.svg")
     text = (tmp_path / "plot.svg").read_text()
     assert "<text" not in text and "font-family" not in text
@@ -83,7 +83,7 @@ def test_lines_and_areas_differ_in_more_than_colour() -> None:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance as WCAG 2.2 defines it."""
+    """Return the relative luminance as defined in WCAG 2.2."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

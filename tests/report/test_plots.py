@@ -1,4 +1,4 @@
-"""Figures from plain tables: what they draw, and that odd samples draw too."""
+"""Figures from plain tables, also for unusual samples."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from liveness.scoring.timing import read_stages, stage_table
 
 
 def sample(**changes: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Held-out videos and the scores of two models."""
+    """Create held-out videos and the scores of two models."""
     folds = make_folds(videos=60)
     models = model_scores(make_scores(folds, {"a": 2.0, "b": 1.0}, only={"b": [0, 1]}))
     videos = folds.assign(score=models["a"], threshold=0.5, attack="")

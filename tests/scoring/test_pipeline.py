@@ -1,4 +1,4 @@
-"""Scoring real videos with engines that can be checked by hand: their score is the mean of what they see."""
+"""Score real videos with engines whose scores, mean pixel values, can be checked by hand."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ SAMPLING = Sampling(count=4, window=(0.0, 1.0), short_side=64, first=3)
 
 
 class Brightness(Engine):
-    """Scores the mean brightness of the left half, so that mirroring matters, and counts its batches."""
+    """Score the mean brightness of the left half, so that mirroring matters; count batches."""
 
     def __init__(self, image_size: int) -> None:
         super().__init__(image_size, max_batch=1000)
@@ -44,7 +44,7 @@ def brightness(frames: np.ndarray) -> np.ndarray:
 
 
 class FromFrames(SerialEngines):
-    """Takes canonical frames, as a GPU's ensemble does."""
+    """Take canonical frames, like engines on a GPU."""
 
     takes_frames = True
 
@@ -166,12 +166,12 @@ def test_what_is_not_probed_before_is_probed_then(folder: Path, workers: Workers
         run(folder, workers, {("m", 0): Brightness(32)}, SEVEN, 8, duration=duration)[0]
         for duration in (1.0, None)
     )
-    # 1.0 s is what these clips of ten frames last
+    # these clips of ten frames last 1.0 s
     pd.testing.assert_frame_equal(known, unknown)
 
 
 def darker(frame: np.ndarray) -> np.ndarray:
-    """Half as bright, and smaller than the canonical form, which must not enlarge it."""
+    """Halve brightness and size; frames smaller than the canonical form must not be enlarged."""
     return (frame[::4, ::4] // 2).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""From the scores of videos to the rows that were asked for."""
+"""The submission has exactly the requested rows."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Where the time went, per video and per stage."""
+"""Time spent by video and by stage."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Frames and finished runs that the tests of training share."""
+"""Frames and trained networks shared by the training tests."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from liveness.video.sampling import Sampling
 
 @pytest.fixture(scope="session")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve clips, odd ones bluish; the path of their frames."""
+    """Path of the frames of twelve clips, of which every second one is bluish."""
     folder = tmp_path_factory.mktemp("videos")
     rng = np.random.default_rng(0)
     for n in range(12):
@@ -38,5 +38,5 @@ def trained(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 @pytest.fixture(scope="session")
 def plain(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    """Weights of a convnext after one epoch of four steps."""
+    """Weights of a ConvNeXt after one epoch of four steps."""
     return train(frames, tmp_path_factory.mktemp("plain"), PLAIN, "test_convnext")[0].module.state_dict()

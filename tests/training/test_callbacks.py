@@ -1,4 +1,4 @@
-"""Training that is told to stop, and its history."""
+"""Training callbacks: stopping on a signal, and the history."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def test_a_run_that_is_told_to_stop_goes_on_in_mid_epoch(
 
 
 def test_the_history_is_in_the_checkpoint(trained: tuple[Path, Checkpoint, pd.DataFrame]) -> None:
-    """A resumed run starts with the epochs that its checkpoint has finished."""
+    """A resumed run starts with the epochs finished in its checkpoint."""
     saved = torch.load(trained[0] / "state/last.ckpt", weights_only=True)["callbacks"]["History"]
     history = History()
     history.load_state_dict(saved)

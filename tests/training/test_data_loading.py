@@ -1,4 +1,4 @@
-"""Batches: drawn per epoch, shared among processes, and continued after an interruption."""
+"""Batches are drawn per epoch, shared among processes, and resumed after interruptions."""
 
 from dataclasses import replace
 from pathlib import Path

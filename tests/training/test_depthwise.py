@@ -1,4 +1,4 @@
-"""Large depthwise convolutions give what PyTorch's own give, and their gradients too."""
+"""Large depthwise convolutions match PyTorch's own, outputs and gradients."""
 
 import copy
 
@@ -11,7 +11,7 @@ from liveness.training.depthwise import LargeDepthwise, speed_up_depthwise
 
 
 def gradients(convolution: nn.Conv2d, images: torch.Tensor) -> list[torch.Tensor]:
-    """The output, and the gradients of the input and of the parameters."""
+    """Return the output and the gradients of the input and the parameters."""
     images = images.clone().requires_grad_()
     output = convolution(images)
     (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()

@@ -1,4 +1,4 @@
-"""Fine-tuning a tiny network on real stored frames: it learns, repeats itself, and goes on after SIGKILL."""
+"""Fine-tuning a tiny network on stored frames learns, is reproducible, and survives SIGKILL."""
 
 import os
 import signal
@@ -73,7 +73,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
 
 @pytest.mark.thorough
 def test_batches_in_pieces_are_the_same_batches(frames: Path, tmp_path: Path) -> None:
-    # without drop path, which draws for each piece
+    # without drop path, which draws random numbers for each piece
     def end(size: int) -> torch.Tensor:
         torch.manual_seed(0)
         recipe = replace(PLAIN, device_batch_size=size, lr=1e-4)
@@ -84,7 +84,7 @@ def test_batches_in_pieces_are_the_same_batches(frames: Path, tmp_path: Path) ->
 
 
 def test_clipped_gradients_move_nothing(frames: Path, tmp_path: Path, plain: dict[str, torch.Tensor]) -> None:
-    # AdamW divides by the gradients' size plus 1e-8: what is far below moves the weights by as little
+    # AdamW divides by the size of gradients plus 1e-8: far smaller gradients hardly move weights
     clipped = trained_with(frames, tmp_path, clip_grad=1e-13)
     assert moved(clipped, "stem.0.weight") < moved(plain, "stem.0.weight") / 100
 

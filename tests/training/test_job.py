@@ -1,4 +1,4 @@
-"""Training jobs in one process and in two: the same batches, and so the same weights."""
+"""Training jobs in one and in two processes use the same batches and give the same weights."""
 
 import json
 import os
@@ -36,7 +36,7 @@ RECIPE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """Eight training videos of four frames, three validation videos of three (an odd number of frames)."""
+    """Eight training videos of four frames, three validation videos of three (an odd total)."""
     folder = tmp_path_factory.mktemp("job")
     rng = np.random.default_rng(0)
     rows = []
@@ -75,7 +75,7 @@ def test_two_processes_train_as_one(job: Job, tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_two_processes_validate_every_frame_once_with_batch_norm(job: Job, tmp_path: Path) -> None:
-    # a frozen backbone keeps its statistics, which are otherwise those of each process's share
+    # a frozen backbone keeps its statistics; others would differ by process
     job = replace(job, architecture="test_efficientnet")
     one, two = (fitted(job, tmp_path / str(n), n, epochs=2, freeze_epochs=2)[1] for n in (1, 2))
     np.testing.assert_allclose(one, two, atol=1e-4)
@@ -97,7 +97,7 @@ def test_processes_of_several_machines_meet(job: Job, tmp_path: Path) -> None:
     assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
     for name, tensor in load_file(tmp_path / WEIGHTS).items():
         assert torch.allclose(tensor, one[name], atol=1e-4), name
-    # what is finished is not trained again
+    # a finished job is not trained again
     fit_together(replace(job, frames=["gone"]), processes=1)
 
 

@@ -1,4 +1,4 @@
-"""The network in training: its learning rate, and options that show in the weights."""
+"""The Lightning module: learning-rate schedule, and options that affect the weights."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Losses of soft targets, beside plain formulas."""
+"""Losses of soft targets match plain formulas."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ TARGETS = torch.tensor([[1.0, 0.0], [0.1, 0.9], [0.5, 0.5]])
 
 
 def expected(name: str, gamma: float) -> np.ndarray:
-    """The loss of each frame in numpy."""
+    """Compute the loss of each frame in NumPy."""
     z, t = LOGITS.double().numpy(), TARGETS.double().numpy()
     if name == "cross_entropy":
         return -(t * log_softmax(z, axis=1)).sum(1)

@@ -1,4 +1,4 @@
-"""The search for a learning rate."""
+"""The learning-rate finder."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_the_learning_rate_finder_gives_a_rate_and_its_curve(frames: Path, tmp_p
 
 def test_the_rate_is_that_of_the_steepest_fall_over_its_logarithm() -> None:
     lr = np.geomspace(1e-7, 1, 100)
-    # settles, falls around 1e-3, explodes
+    # a loss that settles, falls around 1e-3 and explodes
     loss = 0.7 - 0.5 / (1 + np.exp(-3 * (np.log10(lr) + 3))) + 5 * (lr > 0.3) - 0.5 * (lr < 2e-7)
     assert steepest(pd.DataFrame({"lr": lr, "loss": loss})) == pytest.approx(1e-3, rel=0.2)
 

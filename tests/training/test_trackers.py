@@ -1,4 +1,4 @@
-"""Experiment trackers, offline."""
+"""Experiment trackers in offline mode."""
 
 import subprocess
 from pathlib import Path

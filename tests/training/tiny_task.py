@@ -1,4 +1,4 @@
-"""A training task of seconds: tiny networks on the frames of twelve clips."""
+"""A training task that takes seconds: tiny networks on the frames of twelve clips."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ RECIPE = Recipe(
 )
 TRAINING = {f"{n}.mp4": n % 2 for n in range(8)}
 VALIDATION = {f"{n}.mp4": n % 2 for n in range(8, 12)}
-# one epoch of four steps in which every option shows in the weights
+# one epoch of four steps, after which every option has changed the weights
 PLAIN = replace(RECIPE, epochs=1, warmup_epochs=0, ema_decay=0.0, weight_decay=0.0)
 
 
