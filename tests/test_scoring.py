@@ -1,6 +1,5 @@
-"""Scoring as people meet it: timings, folders on demand, the Python API, killed jobs, and other back ends."""
+"""Scoring for users: timings, folders on demand, the Python API, killed jobs, back ends."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -12,8 +11,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from liveness.runtime.errors import InputError
-from liveness.scorer import Scorer
 from running import TEST_NAMES, Run, tiny_config
 
 pytestmark = pytest.mark.slow
@@ -45,7 +42,7 @@ def test_every_shard_says_where_its_time_went(finished: Run) -> None:
 
 
 def test_a_folder_is_scored_by_the_engines_that_are_there(copied: Run, tmp_path: Path) -> None:
-    """Whatever is out of date: nothing is trained or compiled for it."""
+    """Nothing is trained or compiled, even if engines are out of date."""
     shutil.copytree(copied.folder / "test", copied.folder / "new videos")
     (copied.folder / "new videos/broken.mp4").write_bytes(b"broken")
     (copied.folder / "labels.csv").write_text("changed")
@@ -57,11 +54,11 @@ def test_a_folder_is_scored_by_the_engines_that_are_there(copied: Run, tmp_path:
     assert (table.loc[TEST_NAMES, "liveness_score"] - submission(copied)[TEST_NAMES]).abs().max() < 0.005
     assert table["problem"].fillna("").ne("").tolist() == [name == "broken.mp4" for name in table.index]
     assert table.loc["broken.mp4", "liveness_score"] == 0.5
-    # again: nothing to do, until a file changes
+    # nothing to do again until a file changes
     assert copied.planned("score", "--config", "videos=new videos") == {}
     (copied.folder / "new videos/broken.mp4").write_bytes(b"broken otherwise")
     assert copied.planned("score", "--config", "videos=new videos") == {"score": 1}
-    # a folder elsewhere has a file of its own
+    # another folder has its own file
     elsewhere = tmp_path / "new videos"
     shutil.copytree(copied.folder / "test", elsewhere)
     assert copied.executed("score", "--config", f"videos={elsewhere}") == {"score": 1}
@@ -78,42 +75,12 @@ def test_scoring_on_demand_says_what_it_lacks(copied: Run) -> None:
     )
 
 
-def test_the_python_interface_gives_the_scores_of_the_submission(finished: Run) -> None:
-    expected = submission(finished)
-    with Scorer(finished.folder / "results/scorer.json", threads=2) as scorer:
-        table = scorer.score_folder(finished.folder / "test")
-        two = scorer.score([finished.folder / "test" / name for name in TEST_NAMES[:2]])
-        nothing = scorer.score([])
-    assert table["fname"].tolist() == expected.index.tolist()
-    assert (table.set_index("fname")["liveness_score"] - expected).abs().max() < 0.005
-    assert two["fname"].tolist() == [str(finished.folder / "test" / name) for name in TEST_NAMES[:2]]
-    assert two["time"].gt(0).all()
-    assert nothing.empty and nothing.columns.tolist() == table.columns.tolist()
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (
-            {"engines": [{"model": "m", "fold": 0, "metadata": "../../elsewhere/0.json"}]},
-            "outside of its folder",
-        ),
-        ({"viewz": []}, "expected exactly the keys"),
-    ],
-)
-def test_cards_that_are_not_ours(copied: Run, change: dict, sentence: str) -> None:
-    card = copied.folder / "results/scorer.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | change))
-    with pytest.raises(InputError, match=sentence):
-        Scorer(card)
-
-
 @pytest.mark.thorough
 def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run) -> None:
     shard = "results/scores/test/0"
     scores = copied.folder / shard / "scores.parquet"
     first = pd.read_parquet(scores)
-    # more to decode, so that there is time to kill it
+    # more videos to decode, so that there is time to kill the job
     clip = copied.folder / "test/9.mp4"
     long = copied.folder / "long"
     long.mkdir()
