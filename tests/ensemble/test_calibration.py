@@ -88,5 +88,5 @@ def test_without_a_calibration_scores_stay() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_class_cannot_be_calibrated(method: str) -> None:
-    with pytest.raises(InputError, match="not both 0"):
+    with pytest.raises(InputError, match="error rates need videos of both classes"):
         fit_calibration(method, [1, 1], [0.2, 0.3])

@@ -86,5 +86,5 @@ def test_one_group_has_no_intervals() -> None:
 
 def test_one_class_is_refused() -> None:
     table = judged()
-    with pytest.raises(InputError, match="not both 0"):
+    with pytest.raises(InputError, match="error rates need videos of both classes"):
         held_out_rates(table[table["liveness_score"] == 1], seed=0)

@@ -1,4 +1,4 @@
-"""Intervals by resampling groups."""
+"""Bootstrap intervals over groups."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def mean_of(values: np.ndarray):
     return lambda counts: {"mean": counts @ values / counts.sum(axis=1)}
 
 
-def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
+def test_the_interval_of_a_mean_agrees_with_its_standard_error() -> None:
     values = np.random.default_rng(0).normal(size=400)
     low, high = interval(bootstrap(mean_of(values), range(400), seed=1)["mean"])
     error = 1.96 * values.std() / 20
@@ -19,8 +19,8 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
     assert high == pytest.approx(values.mean() + error, abs=0.1 * error)
 
 
-def test_copies_within_a_group_make_no_interval_narrower() -> None:
-    """Ten frames of one person say what one says; as groups of their own they would seem to say more."""
+def test_copies_within_a_group_do_not_narrow_the_interval() -> None:
+    """Ten copies of a video carry no new information; as separate groups they would seem to."""
     values = np.random.default_rng(0).normal(size=50)
     once = bootstrap(mean_of(values), range(50), seed=3)["mean"]
     copies = bootstrap(mean_of(np.repeat(values, 10)), np.repeat(np.arange(50), 10), seed=3)["mean"]
@@ -40,7 +40,7 @@ def test_a_group_is_drawn_whole() -> None:
     assert set(bootstrap(check, groups, seed=0)["drawn"]) == {0, 1, 2, 3}
 
 
-def test_the_seed_decides_and_chunks_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replicates_depend_on_the_seed_but_not_on_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(30.0)
     first = bootstrap(mean_of(values), range(30), seed=5)["mean"]
     assert len(first) == 1000
@@ -51,13 +51,13 @@ def test_the_seed_decides_and_chunks_do_not(monkeypatch: pytest.MonkeyPatch) -> 
     assert CHUNK > 30 * 7
 
 
-def test_replicates_without_the_statistic_do_not_count() -> None:
+def test_replicates_without_the_statistic_are_ignored() -> None:
     assert interval(np.array([np.nan, 0.25, np.nan])) == (0.25, 0.25)
     assert interval(np.array([np.nan])) is None
 
 
-def test_the_challenges_size_takes_no_time() -> None:
-    """About 1,200 videos. Not a timing: it would hang if replicates were looped over."""
+def test_a_data_set_of_the_challenges_size_is_fast() -> None:
+    """The challenge has about 1,200 videos; looping over replicates would make this very slow."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 1200)
     scores = rng.normal(labels)

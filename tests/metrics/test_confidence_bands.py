@@ -14,7 +14,7 @@ SCORES = model_scores(make_scores(FOLDS, {"a": 2.0}))["a"].loc[FOLDS.index]
 SAMPLE = FOLDS["liveness_score"].to_numpy(), SCORES.to_numpy(), FOLDS["group"]
 
 
-def test_a_band_is_that_of_the_rate_at_each_level() -> None:
+def test_a_band_equals_the_interval_of_the_rate_at_each_level() -> None:
     videos = FOLDS.assign(score=SCORES, threshold=0.5, attack="")
     measured = held_out_rates(videos, seed=3)
     band = bpcer_band(*SAMPLE, np.array([0.1, 0.05]), seed=3)
@@ -22,16 +22,16 @@ def test_a_band_is_that_of_the_rate_at_each_level() -> None:
     assert band[1] == pytest.approx(measured["intervals"]["bpcer20"])
 
 
-def test_fewer_accepted_attacks_cost_more_rejected_live_videos() -> None:
-    """BPCER falls as the allowed APCER rises, so both limits of its band do."""
+def test_both_limits_of_the_bpcer_band_fall_as_apcer_rises() -> None:
+    """A higher permitted APCER allows a lower threshold, which rejects fewer live videos."""
     band = bpcer_band(*SAMPLE, np.linspace(0, 1, 50), seed=0)
     assert (np.diff(band, axis=0) <= 0).all()
     assert (band[:, 0] <= band[:, 1]).all()
     assert band[-1].tolist() == [0, 0]
 
 
-def test_the_band_of_a_share_is_that_of_a_proportion() -> None:
-    """In one bin, 100 of 400 people are live: 0.25 within 1.96 standard errors of a proportion."""
+def test_the_band_of_a_share_agrees_with_the_standard_error_of_a_proportion() -> None:
+    """In one bin, 100 of 400 people are live: 0.25 plus or minus 1.96 standard errors."""
     labels = np.repeat([1, 0], [100, 300])
     scores = np.full(400, 0.55)
     band = share_band(labels, scores, range(400), seed=0, bins=10)

@@ -1,4 +1,4 @@
-"""Error rates: worked examples, independent implementations, laws."""
+"""Error rates, checked against worked examples, independent implementations and invariants."""
 
 import itertools
 from random import Random
@@ -16,13 +16,13 @@ from liveness.metrics import error_rates
 from liveness.metrics.error_rates import CRITERIA, ErrorCurve, choose_threshold, equal_error_rate, error_curve
 from liveness.runtime.errors import InputError
 
-# whole numbers make ties common and survive every transform that keeps the order
+# integers make ties common and keep their order under every increasing transform
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-20, 20)), min_size=2, max_size=40).filter(
     lambda rows: len({label for label, _ in rows}) == 2
 )
 Rows = list[tuple[int, int]]
 
-# what a curve tells, each as a function of labels and scores
+# metrics of an error curve
 CURVE_METRICS = {
     "hull_eer": error_rates.hull_eer,
     "nearest_eer": error_rates.nearest_eer,
@@ -37,7 +37,7 @@ FAWCETT = [
     (1, 0.9), (1, 0.8), (0, 0.7), (1, 0.6), (1, 0.55), (1, 0.54), (0, 0.53), (0, 0.52), (1, 0.51), (0, 0.505),
     (1, 0.4), (0, 0.39), (1, 0.38), (0, 0.37), (0, 0.36), (0, 0.35), (1, 0.34), (0, 0.33), (1, 0.3), (0, 0.1),
 ]  # fmt: skip
-# corners that the figure draws, as (false positive rate, true positive rate)
+# corners of the curve in the figure, as (false positive rate, true positive rate)
 FAWCETT_POINTS = [(0.0, 0.2), (0.1, 0.5), (0.3, 0.6), (0.4, 0.7), (0.5, 0.8), (0.8, 0.9), (0.9, 1.0)]
 
 
@@ -66,9 +66,10 @@ def test_the_curve_of_fawcetts_example() -> None:
     assert set(FAWCETT_POINTS) <= points
     assert len(points) == 21
     assert curve.attacks == 10
-    # 68 of the 100 pairs are in order
+    # 68 of the 100 pairs are ranked correctly
     assert error_rates.area_under_curve(curve) == pytest.approx(0.68)
-    # the curve meets the other diagonal at (.4, .6); the hull's edge from (.1, .5) to (.5, .8) at 23/70
+    # the curve meets the anti-diagonal at (.4, .6), the hull's edge from (.1, .5) to (.5, .8) at
+    # 23/70
     assert error_rates.nearest_eer(curve) == pytest.approx(0.4)
     assert error_rates.hull_eer(curve) == pytest.approx(23 / 70)
     # up to a false positive rate of .1 the best true positive rate is .5
@@ -77,31 +78,31 @@ def test_the_curve_of_fawcetts_example() -> None:
 
 
 def test_a_worked_example() -> None:
-    """Four spoofs and four live: at 0.5, one spoof of four is accepted and one live of four is rejected."""
+    """Four spoofs, four live videos: at 0.5, one spoof is accepted and one live video rejected."""
     labels = [0, 0, 0, 0, 1, 1, 1, 1]
     scores = [0.1, 0.2, 0.3, 0.8, 0.4, 0.6, 0.7, 0.9]
-    # of 16 pairs, the spoof at 0.8 beats the live at 0.4, 0.6 and 0.7
+    # in 3 of 16 pairs a spoof outscores a live video: the one at 0.8 those at 0.4, 0.6 and 0.7
     assert error_rates.area_under_curve(error_curve(labels, scores)) == pytest.approx(13 / 16)
     assert error_rates.nearest_eer(error_curve(labels, scores)) == pytest.approx(0.25)
-    # the hull runs from (0, 1/4) straight to (1/4, 1)
+    # the hull has an edge from (0, 1/4) to (1/4, 1)
     assert equal_error_rate(labels, scores) == pytest.approx(3 / 16)
 
 
-def test_all_scores_equal_is_a_coin() -> None:
+def test_equal_scores_are_chance() -> None:
     assert equal_error_rate([0, 1, 1], [0.3, 0.3, 0.3]) == pytest.approx(0.5)
-    # one spoof of two ties with one live of one: from (0, 0) straight to (1/2, 1)
+    # one of two spoofs ties with the only live video: the hull has an edge from (0, 0) to (1/2, 1)
     assert equal_error_rate([0, 0, 1], [0.1, 0.5, 0.5]) == pytest.approx(1 / 3)
 
 
 def test_the_area_of_scikit_learns_example() -> None:
-    """From the documentation of roc_auc_score."""
+    """The example is from the documentation of roc_auc_score."""
     assert error_rates.area_under_curve(error_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])) == pytest.approx(
         0.75
     )
 
 
 def test_rates_at_a_threshold() -> None:
-    """ISO/IEC 30107-3:2023, 13.2, by hand: 1 of 4 prints passes, 1 of 2 replays; 1 of 4 live fails."""
+    """ISO/IEC 30107-3:2023, 13.2, by hand: 1 of 4 prints, 1 of 2 replays and 3 of 4 live pass."""
     labels = [0] * 6 + [1] * 4
     accepted = [True, False, False, False, True, False, True, True, True, False]
     attacks = ["print"] * 4 + ["replay"] * 2 + ["", "", "", "print"]
@@ -111,20 +112,20 @@ def test_rates_at_a_threshold() -> None:
     assert error_rates.bpcer(labels, accepted) == 0.25
 
 
-def test_the_brier_score_of_1950() -> None:
-    """Brier (1950), Verification of forecasts expressed in terms of probability, table 1: P = 0.19."""
+def test_the_brier_score_of_briers_example() -> None:
+    """Brier (1950), Verification of forecasts expressed in terms of probability, table 1."""
     forecast = [0.7, 0.9, 0.8, 0.4, 0.2, 0, 0, 0, 0, 0.1]
     rain = [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
     assert 2 * error_rates.brier_score(rain, forecast) == pytest.approx(0.19)
 
 
 def test_the_log_loss_of_scikit_learns_example() -> None:
-    """From the documentation of log_loss: spam, ham, ham, spam."""
+    """The example is from the documentation of log_loss: spam, ham, ham, spam."""
     assert error_rates.log_loss([1, 0, 0, 1], [0.9, 0.1, 0.2, 0.65]) == pytest.approx(0.21616, abs=1e-5)
 
 
 def test_the_calibration_error_of_torchmetrics_example() -> None:
-    """From the documentation of binary_calibration_error, with two bins."""
+    """The example is from the documentation of binary_calibration_error, with two bins."""
     scores, labels = [0.25, 0.25, 0.55, 0.75, 0.75], [0, 0, 1, 1, 1]
     assert error_rates.expected_calibration_error(labels, scores, bins=2) == pytest.approx(0.29)
 
@@ -144,7 +145,7 @@ def test_against_other_implementations(seed: int) -> None:
     assert error_rates.nearest_eer(curve) == pytest.approx(theirs, abs=1e-6)
     assert error_rates.log_loss(labels, scores) == pytest.approx(sk.log_loss(labels, scores))
     assert error_rates.brier_score(labels, scores) == pytest.approx(sk.brier_score_loss(labels, scores))
-    # theirs puts a score on the edge of two bins into the lower one
+    # torchmetrics puts a score on the edge between two bins into the lower one
     smooth = scores + 0.0013
     theirs = float(binary_calibration_error(torch.from_numpy(smooth), torch.from_numpy(labels), n_bins=10))
     assert error_rates.expected_calibration_error(labels, smooth) == pytest.approx(theirs, abs=1e-5)
@@ -152,7 +153,7 @@ def test_against_other_implementations(seed: int) -> None:
 
 @given(scored)
 def test_the_hull_against_a_geometric_one(rows: Rows) -> None:
-    """The lower hull of all points (APCER, BPCER) and of (1, 1), crossed by the diagonal edge by edge."""
+    """Intersect the diagonal with each edge of the convex hull of all (APCER, BPCER) and (1, 1)."""
     curve = curve_of(rows)
     points = np.stack([np.append(curve.apcer, 1.0), np.append(curve.bpcer, 1.0)], axis=1)
     if np.linalg.matrix_rank(points - points[0]) < 2:
@@ -167,14 +168,14 @@ def test_the_hull_against_a_geometric_one(rows: Rows) -> None:
 
 
 @given(scored, st.floats(0, 1))
-def test_the_hulls_rate_is_the_worst_prior_of_the_best_threshold(rows: Rows, prior: float) -> None:
+def test_the_hulls_eer_bounds_the_best_total_error_at_any_prior(rows: Rows, prior: float) -> None:
     curve = curve_of(rows)
     best = (prior * curve.bpcer + (1 - prior) * curve.apcer).min()
     assert error_rates.hull_eer(curve) >= best - 1e-9
 
 
 @given(scored)
-def test_the_area_is_the_share_of_pairs_in_order(rows: Rows) -> None:
+def test_the_area_is_the_share_of_correctly_ranked_pairs(rows: Rows) -> None:
     labels, scores = columns(rows)
     pairs = [
         float(live > spoof) + (live == spoof) / 2
@@ -184,8 +185,8 @@ def test_the_area_is_the_share_of_pairs_in_order(rows: Rows) -> None:
 
 
 @given(scored)
-def test_counts_say_how_often_a_row_counts(rows: Rows) -> None:
-    """A replicate of twos and ones is the sample with these rows written out; one of ones is the sample."""
+def test_counts_act_like_repeated_rows(rows: Rows) -> None:
+    """Counts of one give the sample's metrics; a count of two is like repeating the row."""
     labels, scores = columns(rows)
     twice = 1 + np.arange(len(labels)) % 2
     counts = np.stack([np.ones_like(twice), twice])
@@ -211,11 +212,11 @@ def test_a_replicate_without_a_class_has_no_rate() -> None:
     assert np.isnan(error_rates.apcer(labels, scores > 0.5, counts)).tolist() == [True, False]
 
 
-# laws
+# invariants
 
 
 @given(scored)
-def test_only_the_order_of_scores_counts(rows: Rows) -> None:
+def test_only_the_order_of_scores_matters(rows: Rows) -> None:
     labels, scores = columns(rows)
     for transformed in (scores * 3 + 7, np.exp(scores), scores**3, np.arctan(scores)):
         for metric in CURVE_METRICS.values():
@@ -241,7 +242,7 @@ def test_both_classes_are_treated_alike(rows: Rows) -> None:
 
 
 @given(scored, st.randoms(use_true_random=False))
-def test_neither_order_nor_repetition_of_rows_counts(rows: Rows, random: Random) -> None:
+def test_shuffling_and_repeating_all_rows_changes_nothing(rows: Rows, random: Random) -> None:
     again = rows * 2
     random.shuffle(again)
     for metric in CURVE_METRICS.values():
@@ -249,7 +250,7 @@ def test_neither_order_nor_repetition_of_rows_counts(rows: Rows, random: Random)
 
 
 @given(scored)
-def test_rates_are_rates_and_separated_classes_have_none(rows: Rows) -> None:
+def test_rates_lie_in_0_to_1_and_separated_classes_have_no_errors(rows: Rows) -> None:
     labels, scores = columns(rows)
     curve = error_curve(labels, scores)
     for metric in CURVE_METRICS.values():
@@ -261,13 +262,13 @@ def test_rates_are_rates_and_separated_classes_have_none(rows: Rows) -> None:
 
 @given(scored)
 def test_the_hull_is_never_above_the_curve(rows: Rows) -> None:
-    """Nor above one half: randomising alone reaches that."""
+    """Nor is it above one half, which random guessing attains."""
     curve = curve_of(rows)
     assert error_rates.hull_eer(curve) <= min(np.maximum(curve.apcer, curve.bpcer).min(), 0.5) + 1e-9
 
 
 @given(scored, st.sampled_from(CRITERIA))
-def test_a_threshold_does_what_its_criterion_says(rows: Rows, criterion: str) -> None:
+def test_a_threshold_meets_its_criterion(rows: Rows, criterion: str) -> None:
     labels, scores = columns(rows)
     accepted = scores >= choose_threshold(labels, scores, criterion)
     apcer, bpcer = error_rates.apcer(labels, accepted), error_rates.bpcer(labels, accepted)
@@ -285,18 +286,18 @@ def test_a_threshold_does_what_its_criterion_says(rows: Rows, criterion: str) ->
 def test_a_threshold_lies_between_scores() -> None:
     labels, scores = [0, 0, 1, 1], [0.125, 0.25, 0.75, 1.0]
     assert [choose_threshold(labels, scores, criterion) for criterion in CRITERIA] == [0.5, 0.5, 0.5]
-    # every spoof beats every live: only refusing all keeps spoofs out
+    # the spoof outscores the live video: only rejecting both keeps it out
     assert choose_threshold([1, 0], [0.1, 0.9], "bpcer20") > 0.9
 
 
-def test_what_is_measurable() -> None:
-    """An error rate of 1 in 1,000 takes 1,000 attacks."""
+def test_measurable_rates_depend_on_the_number_of_attacks() -> None:
+    """Measuring an APCER of 1 in 1,000 takes 1,000 attacks."""
     for attacks, measurable in ((999, False), (1000, True)):
         curve = error_curve([0] * attacks + [1], np.linspace(0, 1, attacks + 1))
         assert error_rates.measurable(curve, 1e-3) is measurable
 
 
-# what is refused
+# invalid input
 
 
 @given(st.integers(0, 1), st.lists(st.floats(0, 1), max_size=5))
@@ -308,12 +309,12 @@ def test_one_class_has_no_error_rate(label: int, scores: list[float]) -> None:
         *(lambda labels, scores, name=name: choose_threshold(labels, scores, name) for name in CRITERIA),
     ]
     for metric in refusing:
-        with pytest.raises(InputError, match="not both 0"):
+        with pytest.raises(InputError, match="error rates need videos of both classes"):
             metric(labels, scores)
 
 
 @given(scored)
-def test_other_labels_than_0_and_1_are_refused(rows: Rows) -> None:
+def test_labels_other_than_0_and_1_are_refused(rows: Rows) -> None:
     labels, scores = columns(rows)
     with pytest.raises(InputError):
         equal_error_rate(labels + 1, scores)

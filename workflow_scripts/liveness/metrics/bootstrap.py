@@ -1,4 +1,4 @@
-"""Intervals by resampling groups: videos of one person err together, so they are drawn together."""
+"""Bootstrap intervals over groups: errors on videos of one person are correlated."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 REPLICATES = 1000
-# counts held at once, which bounds the memory of a million videos
+# counts per chunk, which bounds memory even for a million videos
 CHUNK = 4_000_000
 
 Statistics = Callable[[np.ndarray], Mapping[str, np.ndarray]]
@@ -15,10 +15,11 @@ Statistics = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 def bootstrap(
     statistics: Statistics, groups: Sequence[Hashable] | pd.Series, seed: int, replicates: int = REPLICATES
 ) -> dict[str, np.ndarray]:
-    """Replicates of named statistics: as many groups as there are, drawn with replacement.
+    """Compute bootstrap replicates of named statistics, drawing whole groups with replacement.
 
-    `groups` [n] names the group of each video. `statistics` takes counts [chunk, n], how often each video was
-    drawn, and returns arrays [chunk] by name. Returns arrays [replicates]. The same seed draws the same
+    `groups` [n] names the group of each video; each replicate draws as many groups as there are.
+    `statistics` takes counts [chunk, n], the number of times each video was drawn, and returns an
+    array [chunk] per name. Returns an array [replicates] per name. The same seed draws the same
     groups.
     """
     number, names = pd.factorize(pd.Series(groups))
@@ -33,7 +34,10 @@ def bootstrap(
 
 
 def interval(replicates: np.ndarray) -> tuple[float, float] | None:
-    """The 95 % percentile interval (Efron and Tibshirani 1993, 13.3) of the finite replicates, if any."""
+    """Return the 95 % percentile interval (Efron and Tibshirani 1993, 13.3); ignore nan replicates.
+
+    None if no replicate is finite.
+    """
     found = replicates[np.isfinite(replicates)]
     if not len(found):
         return None

@@ -1,4 +1,4 @@
-"""Pointwise bootstrap bands around curves: 95 % intervals of each point, over groups."""
+"""Pointwise 95 % bootstrap bands around curves, resampled by group."""
 
 from collections.abc import Hashable, Sequence
 
@@ -14,7 +14,10 @@ Groups = Sequence[Hashable] | pd.Series
 def bpcer_band(
     labels: np.ndarray, scores: np.ndarray, groups: Groups, levels: np.ndarray, seed: int
 ) -> np.ndarray:
-    """Interval of the lowest BPCER at each APCER of `levels` [k], float64 [k, 2]; nan where there is none."""
+    """Return intervals, float64 [k, 2], of the lowest BPCER at each APCER of `levels` [k].
+
+    They are nan if there is only one group.
+    """
 
     def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
         curve = error_rates.error_curve(labels, scores, counts)
@@ -27,7 +30,10 @@ def bpcer_band(
 def share_band(
     labels: np.ndarray, scores: np.ndarray, groups: Groups, seed: int, bins: int = error_rates.BINS
 ) -> np.ndarray:
-    """Interval of the share of live videos in each bin of a reliability diagram, float64 [bins, 2]."""
+    """Return intervals, float64 [bins, 2], of the share of live videos in each reliability bin.
+
+    They are nan for empty bins, and if there is only one group.
+    """
     member = np.eye(bins)[error_rates.bin_of(scores, bins)]
 
     def statistics(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -39,7 +45,7 @@ def share_band(
 
 
 def _bpcer(apcer: np.ndarray, bpcer: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """As error_rates.bpcer_at_apcer, of one replicate at many levels; APCER falls along a curve."""
+    """Compute error_rates.bpcer_at_apcer for one replicate at many levels; needs falling APCER."""
     if np.isnan(apcer).any() or np.isnan(bpcer).any():
         return np.full(len(levels), np.nan)
     return bpcer[np.searchsorted(-apcer, -levels - 1e-12)]

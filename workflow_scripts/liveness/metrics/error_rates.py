@@ -1,12 +1,13 @@
-"""Error rates of a score that is high for bona fide presentations (live) and low for attacks (spoof).
+"""Error rates of scores that are high for bona fide presentations and low for attacks.
 
-The terms are those of ISO/IEC 30107-3:2023: defined in 3.2, as metrics of a PAD subsystem in 13.2. APCER is
-the share of attack presentations that are accepted, BPCER the share of bona fide presentations that are
-rejected.
+The terms follow ISO/IEC 30107-3:2023: defined in 3.2, as metrics of a PAD subsystem in 13.2. APCER
+is the proportion of attack presentations that are accepted, BPCER the proportion of bona fide
+presentations that are rejected.
 
-`labels` [n] are 1 (live) or 0 (spoof), `scores` [n] any finite floats, probabilities of live where a function
-says so. `counts` [replicates, n], where given, says how often each presentation counts: functions then return
-one value per replicate, nan where a replicate lacks what the rate is a share of.
+`labels` [n] are 1 (live) or 0 (spoof); `scores` [n] are any finite floats, or probabilities of live
+where a function says so. With `counts` [replicates, n], the number of times each presentation
+counts, functions return one value per replicate: nan if the denominator of the rate is zero in a
+replicate.
 """
 
 from collections.abc import Mapping
@@ -18,17 +19,17 @@ from numpy.typing import ArrayLike
 from liveness.runtime.errors import InputError
 
 CRITERIA = ("eer", "min_hter", "bpcer20")
-# bins of equal width over [0, 1] of the expected calibration error
+# number of equal-width bins over [0, 1] for the expected calibration error
 BINS = 10
 
 
 @dataclass(frozen=True)
 class ErrorCurve:
-    """Both error rates at every threshold that makes a difference, accepting scores at or above it.
+    """APCER and BPCER at every distinct threshold; scores at or above it are accepted.
 
-    `thresholds` [m + 1] are the distinct scores in ascending order, then infinity; `apcer` and `bpcer` [...,
-    m + 1] go from (1, 0), everything accepted, to (0, 1), everything rejected. `attacks` is the number of
-    attack presentations.
+    `thresholds` [m + 1] are the distinct scores in ascending order, then infinity. `apcer` and
+    `bpcer` [..., m + 1] go from (1, 0), everything accepted, to (0, 1), everything rejected.
+    `attacks` is the number of attack presentations.
     """
 
     thresholds: np.ndarray
@@ -38,7 +39,10 @@ class ErrorCurve:
 
 
 def error_curve(labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None = None) -> ErrorCurve:
-    """The detection error trade-off, all attacks pooled. Raises InputError when a class is absent."""
+    """Compute the detection error trade-off, all attack types pooled.
+
+    Raises InputError if a class is absent.
+    """
     labels, scores = _checked(labels, scores)
     order = np.argsort(scores, kind="stable")
     thresholds, first = np.unique(scores[order], return_index=True)
@@ -51,22 +55,22 @@ def error_curve(labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None 
 
 
 def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
-    """The rate at which APCER and BPCER are equal, on the convex hull of the ROC: see `hull_eer`."""
+    """Compute the EER, where APCER equals BPCER, on the convex hull of the ROC: see `hull_eer`."""
     return float(hull_eer(error_curve(labels, scores)))
 
 
 def hull_eer(curve: ErrorCurve) -> np.ndarray:
-    """Equal error rate, interpolated on the convex hull of the ROC.
+    """Compute the EER by interpolation on the convex hull of the ROC.
 
-    What randomising between two thresholds attains (Provost and Fawcett 2001, Robust classification for
-    imprecise environments); it is also the worst over all class priors of the best total error (Brümmer and
-    du Preez 2013, The BOSARIS toolkit, 3.3).
+    Randomising between two thresholds attains it (Provost and Fawcett 2001, Robust classification
+    for imprecise environments). It is also the minimum total error, maximised over all class priors
+    (Brümmer and du Preez 2013, The BOSARIS toolkit, 3.3).
     """
     apcer, bpcer = np.atleast_2d(curve.apcer), np.atleast_2d(curve.bpcer)
     rows = np.arange(len(apcer))
-    # The hull's edge that crosses the diagonal is found from both sides: of the points below the line between
-    # the two ends, the farthest replaces the end on its side, until there is none. No replicate needs more
-    # than a few rounds.
+    # Find the hull's edge that crosses the diagonal: start from a line between two end points.
+    # Among the points below the line, the farthest replaces the end point on its side of the
+    # diagonal, until no point is left below. No replicate needs more than a few rounds.
     reject = np.tile([0.0, 1.0], (len(apcer), 1))
     accept = np.tile([1.0, 0.0], (len(apcer), 1))
     while True:
@@ -86,41 +90,45 @@ def hull_eer(curve: ErrorCurve) -> np.ndarray:
 
 
 def nearest_eer(curve: ErrorCurve) -> np.ndarray:
-    """Equal error rate without interpolation, as leaderboards compute it.
+    """Compute the EER without interpolation, as leaderboards do.
 
-    The mean of APCER and BPCER at the threshold where they are nearest to each other, the lower one of two.
+    It is the mean of APCER and BPCER at the threshold where they are closest; ties take the lower
+    mean.
     """
     gap, mean = np.abs(curve.apcer - curve.bpcer), (curve.apcer + curve.bpcer) / 2
     return np.where(gap <= gap.min(axis=-1, keepdims=True) + 1e-12, mean, _absent(mean)).min(axis=-1)
 
 
 def area_under_curve(curve: ErrorCurve) -> np.ndarray:
-    """Probability that a live video scores above a spoof, ties counting half: the area under the ROC."""
+    """Compute the area under the ROC: the probability that a live video outscores a spoof.
+
+    Ties count half.
+    """
     accepted = 1 - curve.bpcer
     return (-np.diff(curve.apcer) * (accepted[..., 1:] + accepted[..., :-1]) / 2).sum(axis=-1)
 
 
 def bpcer_at_apcer(curve: ErrorCurve, apcer: float) -> np.ndarray:
-    """The lowest BPCER of all thresholds with at most this APCER.
+    """Return the lowest BPCER over all thresholds whose APCER is at most `apcer`.
 
-    BPCER10, BPCER20 and BPCER100 are those at 10, 5 and 1 % (ISO/IEC 30107-3:2023, 13.2). 1 minus it is the
-    true positive rate at a false positive rate of `apcer`.
+    BPCER10, BPCER20 and BPCER100 are its values at an APCER of 10, 5 and 1 % (ISO/IEC 30107-3:2023,
+    13.2). 1 - BPCER is the true positive rate at a false positive rate of `apcer`.
     """
     rates = np.where(curve.apcer <= apcer + 1e-12, curve.bpcer, 1.0).min(axis=-1)
     return np.where(np.isnan(curve.apcer + curve.bpcer).any(axis=-1), np.nan, rates)
 
 
 def measurable(curve: ErrorCurve, apcer: float) -> bool:
-    """Whether there are attacks enough for one of them to make no more than this APCER."""
+    """Return whether one accepted attack stays within this APCER, so that the sample resolves it."""
     return curve.attacks * apcer >= 1 - 1e-9
 
 
 def choose_threshold(labels: ArrayLike, scores: ArrayLike, criterion: str) -> float:
-    """The threshold that a named criterion picks; scores at or above it are accepted as live.
+    """Choose a threshold by a named criterion; scores at or above it are accepted as live.
 
-    `eer`: APCER and BPCER nearest to each other. `min_hter`: the lowest half total error rate. `bpcer20`: the
-    lowest BPCER at an APCER of at most 5 %. It lies midway between two scores, so that it means the same for
-    scores that are not among these.
+    `eer`: APCER and BPCER are closest. `min_hter`: the lowest half total error rate. `bpcer20`: the
+    lowest BPCER at an APCER of at most 5 %. The threshold lies midway between two neighbouring
+    scores, so that it generalises to unseen scores.
     """
     curve = error_curve(labels, scores)
     total = curve.apcer + curve.bpcer
@@ -143,13 +151,13 @@ def choose_threshold(labels: ArrayLike, scores: ArrayLike, criterion: str) -> fl
 
 
 def bpcer(labels: ArrayLike, accepted: ArrayLike, counts: np.ndarray | None = None) -> np.ndarray:
-    """Share of bona fide presentations that are rejected (ISO/IEC 30107-3:2023, 13.2)."""
+    """Compute the proportion of bona fide presentations rejected (ISO/IEC 30107-3:2023, 13.2)."""
     labels, accepted = _checked(labels, accepted)
     return _mean(accepted == 0, labels == 1, counts)
 
 
 def apcer(labels: ArrayLike, accepted: ArrayLike, counts: np.ndarray | None = None) -> np.ndarray:
-    """Share of attack presentations that are accepted, types pooled: the false acceptance rate of HTER."""
+    """Compute the proportion of attacks accepted, all types pooled: the FAR of the HTER."""
     labels, accepted = _checked(labels, accepted)
     return _mean(accepted == 1, labels == 0, counts)
 
@@ -157,9 +165,9 @@ def apcer(labels: ArrayLike, accepted: ArrayLike, counts: np.ndarray | None = No
 def apcer_by_attack(
     labels: ArrayLike, accepted: ArrayLike, attacks: ArrayLike, counts: np.ndarray | None = None
 ) -> Mapping[str, np.ndarray]:
-    """APCER of each type of attack; the highest is the one to report (ISO/IEC 30107-3:2023, 13.2).
+    """Compute APCER by attack type; ISO/IEC 30107-3:2023, 13.2, reports the highest.
 
-    `attacks` [n] names the type of every attack; what it says of live videos does not matter.
+    `attacks` [n] names the type of every attack; its values for live videos are ignored.
     """
     labels, accepted = _checked(labels, accepted)
     attacks = np.asarray(attacks)
@@ -170,7 +178,7 @@ def apcer_by_attack(
 
 
 def log_loss(labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None = None) -> np.ndarray:
-    """Mean negative log-likelihood of probabilities, in nats; these are clipped to the float's resolution."""
+    """Compute the mean negative log-likelihood in nats; clip probabilities to float precision."""
     labels, scores = _checked(labels, scores)
     resolution = np.finfo(float).eps
     right = np.clip(np.where(labels == 1, scores, 1 - scores), resolution, 1 - resolution)
@@ -178,7 +186,10 @@ def log_loss(labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None = N
 
 
 def brier_score(labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None = None) -> np.ndarray:
-    """Mean squared difference of probability and label: half of Brier (1950), who sums over both classes."""
+    """Compute the mean squared difference between probability and label.
+
+    It is half of Brier's (1950) score, which sums over both classes.
+    """
     labels, scores = _checked(labels, scores)
     return _mean((scores - labels) ** 2, None, counts)
 
@@ -186,19 +197,21 @@ def brier_score(labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None 
 def expected_calibration_error(
     labels: ArrayLike, scores: ArrayLike, counts: np.ndarray | None = None, bins: int = BINS
 ) -> np.ndarray:
-    """Mean over bins of |share of live - mean probability|, weighted by the bins' sizes (Naeini et al. 2015).
+    """Compute the mean of |share of live - mean probability| over bins, weighted by their sizes.
 
-    Of the probability of live, not of the likelier class; bins are of equal width.
+    Bins are of equal width.
+    Like Naeini et al. (2015), but of the probability of live rather than that of the predicted
+    class.
     """
     labels, scores = _checked(labels, scores)
     member = np.eye(bins)[bin_of(scores, bins)]
     weights = np.ones(len(labels)) if counts is None else counts
-    # |sum of (label - probability)| in a bin is its size times the difference of its means
+    # |sum of (label - probability)| in a bin equals its size times |mean label - mean probability|
     return np.abs((weights * (labels - scores)) @ member).sum(axis=-1) / weights.sum(axis=-1)
 
 
 def bin_of(scores: np.ndarray, bins: int) -> np.ndarray:
-    """Number of the bin of equal width over [0, 1] that each probability falls in."""
+    """Return the number of the equal-width bin over [0, 1] that each probability falls in."""
     return np.clip((scores * bins).astype(int), 0, bins - 1)
 
 
@@ -207,13 +220,14 @@ def _checked(labels: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarr
     present = np.unique(labels)
     if not np.array_equal(present, [0, 1]):
         raise InputError(
-            f"the labels {present.tolist()} are not both 0 (spoof) and 1 (live); no error rate exists."
+            f"error rates need videos of both classes, 0 (spoof) and 1 (live), but the labels are "
+            f"{present.tolist()}; add videos of the missing class."
         )
     return labels, np.asarray(values, dtype=float)
 
 
 def _below(weights: np.ndarray, order: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Weight of the presentations below each distinct score [..., m], then of all."""
+    """Return the total weight below each distinct score, then of all rows: [..., m + 1]."""
     total = np.cumsum(weights[..., order], axis=-1)
     total = np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1)
     return total[..., np.append(first, len(order))]
@@ -228,5 +242,5 @@ def _mean(values: np.ndarray, among: np.ndarray | None, counts: np.ndarray | Non
 
 
 def _absent(rates: np.ndarray) -> np.ndarray:
-    """Never the minimum, except that nan stays nan."""
+    """Return infinity, which never is the minimum, but keep nan."""
     return np.where(np.isnan(rates), np.nan, np.inf)
