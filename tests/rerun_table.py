@@ -1,7 +1,7 @@
-"""What reruns after a change: of each configuration key and of each library module, by rule.
+"""Rules that rerun after a change of each configuration key and each library module.
 
-test_reruns.py makes every change and reads the dry run; docs/reruns.md shows it to people. The configuration
-is that of the tests, where all has been made before.
+test_reruns.py makes every change and reads the dry run; docs/reruns.md shows the table to users. It
+holds for the configuration of the tests after a complete run.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ TRAINED = {"train"} | EXPORTED
 FOLDED = {"folds"} | TRAINED
 EXTRACTED = {"extract"} | FOLDED
 LISTED = {"manifest"} | EXTRACTED
-# the card that `score` and the Python interface read
+# the configuration that `score` and the Python interface read
 SCORER_CONFIG = {"write_scorer_config"}
 NOTHING: set[str] = set()
 ORDER = [
@@ -24,15 +24,15 @@ ORDER = [
     *("predict", "blend", "evaluate", "submit", "write_scorer_config"),
 ]
 
-# what changes, by dotted key, and what reruns; the first key is the one that the row is about
+# changes by dotted key, and the rules that rerun; the first key is the subject of the row
 CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
-    # files of other paths may be other files
+    # files at other paths may differ
     ({"data_root": "moved"}, LISTED),
     ({"data.train.videos": "moved/train"}, LISTED),
     ({"data.train.labels": "moved/labels.csv"}, FOLDED),
     ({"data.test.videos": "moved/test"}, {"manifest", "predict", "submit"}),
     ({"data.test.sample_submission": "moved/sample.csv"}, {"submit"}),
-    # changes no score: the next rerun for another reason is cut anew
+    # scores do not change; the next rerun for another reason uses the new shards
     ({"shards": 3}, LISTED),
     ({"seed": 7}, FOLDED),
     ({"frames.count": 2}, EXTRACTED | SCORER_CONFIG),
@@ -119,12 +119,12 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"ensemble.calibration": "temperature"}, EVALUATED | SCORER_CONFIG),
     ({"evaluation.threshold": "bpcer20"}, {"blend", "evaluate"}),
     ({"evaluation.frame_level": True}, {"evaluate"}),
-    # only asked for by `score`, `evaluate_robustness` and `compare`
+    # only used by `score`, `evaluate_robustness` and `compare`
     ({"videos": "moved/test"}, NOTHING),
     ({"evaluation.degradations": ["blur"]}, NOTHING),
     ({"runs": ["results", "other"]}, NOTHING),
     ({"container": "docker://example.org/liveness:1"}, NOTHING),
-    # until something needs the file
+    # nothing runs until a rule needs the file
     ({"fetch.x": {"url": "https://example.org", "sha256": "0" * 64, "to": "x"}}, NOTHING),
 ]
 
@@ -159,23 +159,23 @@ MODULES: dict[str, set[str]] = {
     "ensemble/calibration": EVALUATED,
     "scoring/submission": {"submit"},
     **dict.fromkeys(["metrics/bootstrap", "evaluation/rates", "report/markdown"], REPORTED),
-    # what only other targets reach: report, describe, evaluate_robustness, compare, score, demo and the like
+    # only used by other targets: report, describe, evaluate_robustness, compare, score, demo, ...
     **dict.fromkeys(_of("report", "plot_style", "plots", "html_pages", "grad_cam"), NOTHING),
     **dict.fromkeys(_of("report", "augmentation_sheet", "data_summary"), NOTHING),
     **dict.fromkeys(_of("evaluation", "error_analysis", "robustness", "label_errors"), NOTHING),
     **dict.fromkeys(["evaluation/run_comparison", "metrics/confidence_bands"], NOTHING),
     **dict.fromkeys(["augmentation/fixed_degradation", "engines/parity_table", "scorer"], NOTHING),
     **dict.fromkeys(_of("demo", "dataset", "portrait"), NOTHING),
-    # of the rules that fetch, the checksum says what their files are
+    # fetched files are identified by their checksums
     **dict.fromkeys(_of("storage", "zip_archives", "download"), NOTHING),
-    # what checks, plans and watches
+    # checking, planning and monitoring
     **dict.fromkeys(_of("planning", "configuration", "failures", "code_digest"), NOTHING),
     **dict.fromkeys(["runtime/gpu_leases", "training/trackers"], NOTHING),
 }
 
 
 def changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration with values of dotted keys; parts that do not change are shared."""
+    """Return a configuration with new values of dotted keys; unchanged parts are shared."""
     result = dict(config)
     for key, value in changes.items():
         *above, last = key.split(".")

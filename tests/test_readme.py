@@ -1,4 +1,4 @@
-"""Every command of the README works as written, as far as a dry run goes."""
+"""Every command in the README works as written, at least as a dry run."""
 
 import os
 import re
@@ -19,14 +19,14 @@ COMMANDS = [
     line.split("#")[0].strip()
     for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
-    # what needs a plugin is run by tests/test_slurm.py and tests/test_storage.py
+    # commands that need a plugin run in tests/test_slurm.py and tests/test_storage.py
     if line.startswith(".venv/bin/snakemake") and not re.search("profiles/slurm|--default-storage", line)
 ]
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with what the README calls my.yaml and FOLDER."""
+    """A working directory with the README's my.yaml and FOLDER."""
     place = tmp_path_factory.mktemp("readme")
     shutil.copy(ROOT / "config.yaml", place / "my.yaml")
     for split, table in (("train", "label.csv"), ("test", "sample_submission.csv")):

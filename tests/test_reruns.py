@@ -1,4 +1,4 @@
-"""Which rules rerun after a change of the configuration or of the code: exactly these, no others."""
+"""Exactly the expected rules rerun after a change of the configuration or the code."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -28,14 +28,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 @pytest.fixture(scope="module")
 def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The finished run, planned by a copy of the checkout whose code may be changed."""
+    """The finished run, planned by a copy of the checkout, so that tests may change code."""
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, checkout)
     for name in ("rules", "envs", "schemas", "profiles", "report", "workflow_scripts"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     run = finished.copy(tmp_path_factory.mktemp("moved"))
-    # what the table's other paths name
+    # targets of the table's changed paths
     others = run.folder / "moved"
     others.mkdir()
     for name in ("train", "test", "labels.csv"):
@@ -65,7 +65,7 @@ def test_no_configuration_key_is_missing_from_the_table() -> None:
 
 
 def leaves(schema: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Dotted keys that a schema allows; `*` stands for names that users choose."""
+    """Yield the dotted keys of a schema; `*` stands for names that users choose."""
     below = dict(schema.get("properties", {}))
     if isinstance(schema.get("additionalProperties"), dict):
         below["*"] = schema["additionalProperties"]
@@ -98,7 +98,7 @@ def test_threads_and_gpus_rerun_nothing(moved: Run, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def source(moved: Run, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A module of the copied checkout, put back afterwards."""
+    """A module of the copied checkout, restored afterwards."""
     moved.configure(tiny_config())
     path = moved.root / "workflow_scripts/liveness" / f"{request.param}.py"
     text = path.read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def source(moved: Run, request: pytest.FixtureRequest) -> Iterator[Path]:
     path.write_text(text, encoding="utf-8")
 
 
-# one module of each kind is really changed; of the others it is enough to know which scripts they reach
+# one module of each kind is changed; for the others it suffices to know which scripts import them
 EXAMPLES = {frozenset(rules): module for module, rules in MODULES.items()}
 
 
@@ -118,7 +118,7 @@ def test_library_module(moved: Run, source: Path, rules: set[str]) -> None:
     assert set(moved.planned()) == rules
 
 
-# what reruns with a rule of the target `all`, in this configuration
+# rules that rerun after a rule of the target `all`, in this configuration
 FOLLOWING = {
     "manifest": LISTED,
     "extract": EXTRACTED,

@@ -1,4 +1,4 @@
-"""The whole chain on a tiny dataset: what each rule leaves, and how targets, reruns and resumption behave."""
+"""The whole workflow on a tiny dataset: outputs of rules, targets, reruns and resumption."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def results(run: Run) -> Path:
     return run.folder / "results"
 
 
-# one test per rule: what it promises
+# one test per rule
 
 
 def test_manifest_lists_every_video_in_its_shard(finished: Run) -> None:
@@ -83,7 +83,7 @@ def test_predict_scores_test_videos_by_all_engines_and_held_out_ones_by_their_ow
 
 
 def test_stored_frames_and_videos_give_the_same_scores(finished: Run) -> None:
-    """Training chooses its epoch on stored frames, everything else decodes: JPEG is all that may differ."""
+    """Training selects epochs on stored frames, other rules decode: only JPEG may differ."""
     store = FrameStore(sorted(results(finished).glob("frames/train/*.arrow")))
     scores = pd.concat(map(pd.read_parquet, sorted(results(finished).glob("scores/train/*/scores.parquet"))))
     differences = []
@@ -138,7 +138,7 @@ def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path
     expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
     last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "write_scorer_config": 1}
     assert run.planned() == expected | last
-    # of a cluster's profile: short jobs that are sent as one
+    # short jobs that the cluster profile submits as a group
     profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
     groups = [f"{rule}={group}" for rule, group in profile["groups"].items()]
     assert run.planned("--groups", *groups) == expected | last
@@ -170,11 +170,11 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
         assert fresh.planned(target) == jobs, target
 
 
-# GPUs: names are enough, since what runs here runs on the CPU all the same
+# GPUs: visible names are enough, since jobs run on the CPU anyway
 
 
 def planned_resources(output: str, rule: str) -> set[tuple[int, int]]:
-    """(gpu, threads) of the rule's jobs in what a dry run prints."""
+    """Return (gpu, threads) of a rule's jobs from the output of a dry run."""
     blocks = re.findall(rf"^rule {rule}:\n((?: +.*\n)+)", output, re.MULTILINE)
     return {
         (
@@ -217,7 +217,7 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train_logs(run: Run) -> list[str]:
-    """What the two jobs that train convnext said about GPUs."""
+    """Return the log lines about GPUs of the two jobs that train convnext."""
     folder = results(run) / "logs/train/convnext"
     texts = [(folder / f"{fold}.log").read_text(encoding="utf-8") for fold in (0, 1)]
     return [line.split(" INFO ")[1] for text in texts for line in text.splitlines() if "GPU" in line]
@@ -285,12 +285,12 @@ def test_a_path_that_is_not_there_is_no_finished_run(finished: Run, tmp_path: Pa
     ):
         assert f"\n{named} no such file or folder; correct the path (from {run.folder})." in output
     assert "Traceback" not in output
-    # what is there can be used all the same
+    # existing engines can still be used
     assert run.planned("score", "--config", "videos=test") == {"score": 1}
 
 
 def test_tables_are_read_before_anything_runs(tmp_path: Path) -> None:
-    """Else folds would refuse the labels once all frames are there, and submit its rows at the very end."""
+    """Otherwise bad labels or submission rows would fail only late, in `folds` or `submit`."""
     config = tiny_config()
     config["data"]["test"]["sample_submission"] = "rows.csv"
     name_data(tmp_path)
@@ -385,7 +385,7 @@ def test_a_learning_rate_that_is_found_is_trained_with(finished: Run, tmp_path: 
     assert done == {"find_lr": 1, "train": 1, "plot_lr": 1}
     found = json.loads((run.folder / "results/lr/convnext.json").read_text())["lr"]
     history = pd.read_csv(run.folder / "results/history/convnext/0.csv")
-    # the cosine's first epoch of two, without a warm-up, ends half-way between the peak and the end
+    # without warm-up, the first of two cosine epochs ends halfway between the peak and the end
     assert history["lr"].iloc[0] == pytest.approx(found / 2, rel=0.3)
 
 
@@ -415,7 +415,7 @@ def test_naming_an_attack_retrains_nothing(finished: Run, tmp_path: Path) -> Non
     assert set(metrics["blend"]["attacks"]) == {"print"}
 
 
-# weights from outside
+# supplied weights
 
 
 def test_supplied_weights_plan_no_training(finished: Run, tmp_path: Path) -> None:
