@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 from clips import write_clip
 from liveness.runtime.errors import InputError
-from liveness.training.job import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together
-from liveness.video.frame_store import extract
+from liveness.training.job import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together, make_job
+from liveness.video.frame_store import FrameStore, extract
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
 from running import ROOT
@@ -63,6 +63,41 @@ def fitted(
     job = replace(job, state=str(folder / "state"), logs=str(folder / "logs"), recipe=job.recipe | recipe)
     fit_together(job, processes)
     return load_file(folder / "state" / WEIGHTS), pd.read_csv(folder / "state" / HISTORY)
+
+
+def state_path(frames: Path, folds: Path) -> str:
+    """Where the job of a rule with these two input files keeps its state."""
+    params = {"architecture": "test_convnext", "image_size": 64, "pretrained": False, "drop_path": 0.0}
+    return make_job(
+        params | {"training": {}, "seed": 1}, training=RECIPE, inputs=[str(frames), str(folds)],
+        frames=[str(frames)], folds=str(folds), fold=0, run="m/0", threads=1, config={"tracking": {}},
+        states="states", logs="logs",
+    ).state  # fmt: skip
+
+
+def test_every_change_of_the_data_starts_a_new_state(tmp_path: Path) -> None:
+    frames, folds = tmp_path / "0.arrow", tmp_path / "folds.csv"
+    manifest = pd.DataFrame({"fname": ["0.mp4"], "duration": [1.0], "readable": [True], "problem": [""]})
+    states = []
+    for brightness, rows in ((0, "a"), (255, "a"), (0, "b")):
+        write_clip(tmp_path / "0.mp4", [np.full((64, 64, 3), brightness, np.uint8)] * 4)
+        extract(manifest, tmp_path, frames, Sampling(2, (0.0, 1.0), short_side=64), workers=1)
+        folds.write_text(rows)
+        states += [state_path(frames, folds), state_path(frames, folds)]
+    assert states[::2] == states[1::2]
+    assert len(set(states)) == 3
+
+
+def test_the_frames_themselves_are_not_read_to_name_the_state(job: Job, tmp_path: Path) -> None:
+    frames, folds = tmp_path / "0.arrow", Path(job.folds)
+    content = bytearray(Path(job.frames[0]).read_bytes())
+    frames.write_bytes(content)
+    before = state_path(frames, folds)
+    image = FrameStore(job.frames)._images[0].as_py()
+    start = content.index(image)
+    content[start : start + len(image)] = bytes(len(image))
+    frames.write_bytes(content)
+    assert state_path(frames, folds) == before
 
 
 def test_two_processes_train_as_one(job: Job, tmp_path: Path) -> None:

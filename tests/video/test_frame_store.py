@@ -3,15 +3,19 @@
 import logging
 import multiprocessing
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from clips import number, numbered, write_clip
-from liveness.video.frame_store import FrameStore, extract
+from liveness.runtime.errors import InputError
+from liveness.video import frame_store
+from liveness.video.frame_store import SCHEMA, UNREADABLE, FrameStore, extract, frames_digest
 from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling, read_video
 
@@ -90,6 +94,66 @@ def test_files_do_not_depend_on_the_number_of_workers(
 ) -> None:
     again = extract_all(manifests, folder, tmp_path, workers=2)
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in shards]
+
+
+def test_the_digest_covers_names_indices_times_images_and_unreadable_videos(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def digest(*videos: tuple[str, list[tuple[float, bytes]] | str]) -> str:
+        """Of a file with these videos: a name, with its (time, JPEG) or the reason why there are none."""
+        results = dict(videos)
+        monkeypatch.setattr(frame_store, "bounded_map", lambda _, items, *__, **___: [
+            (item, results[item[0]] if isinstance(results[item[0]], str) else (results[item[0]], 0))
+            for item in items
+        ])  # fmt: skip
+        manifest = pd.DataFrame({"fname": list(results), "duration": 1.0, "readable": True, "problem": ""})
+        extract(manifest, tmp_path, tmp_path / "0.arrow", SAMPLING, workers=1)
+        return frames_digest(tmp_path / "0.arrow")
+
+    one, two = (0.5, b"one"), (1.5, b"two")
+    files = [
+        [("a", [one, two]), ("b", "broken")],
+        [("c", [one, two]), ("b", "broken")],
+        [("a", [two, one]), ("b", "broken")],
+        [("a", [one]), ("b", "broken")],
+        [("a", [one]), ("c", [two]), ("b", "broken")],
+        [("a", [(0.25, b"one"), two]), ("b", "broken")],
+        [("a", [(0.5, b"One"), two]), ("b", "broken")],
+        [("a", [(0.5, b"onet"), (1.5, b"wo")]), ("b", "broken")],
+        [("a", [one, two]), ("b", "gone")],
+        [("a", [one, two]), ("c", "broken")],
+        [("a", [one, two])],
+    ]
+    digests = [digest(*videos) for videos in files]
+    assert len(set(digests)) == len(files)
+    assert digest(*files[0]) == digests[0]
+
+
+def of_older_version(path: Path) -> None:
+    with pa.ipc.new_file(path, SCHEMA) as writer:
+        writer.write_batch(
+            pa.record_batch([[], [], [], []], schema=SCHEMA), custom_metadata={UNREADABLE: "{}"}
+        )
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [of_older_version, truncated, Path.unlink, lambda path: path.write_bytes(b"")],
+    ids=["older version", "truncated", "missing", "empty"],
+)
+@pytest.mark.parametrize("read", [frames_digest, lambda path: FrameStore([path])], ids=["digest", "store"])
+def test_a_damaged_or_older_file_is_named(
+    shards: list[Path], tmp_path: Path, damage: Callable[[Path], None], read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "0.arrow"
+    path.write_bytes(shards[0].read_bytes())
+    damage(path)
+    with pytest.raises(InputError, match=r"0\.arrow: the file is damaged or of an older version; delete it"):
+        read(path)
 
 
 def test_a_shard_without_videos_is_a_file_without_frames(manifests: list[Path], tmp_path: Path) -> None:

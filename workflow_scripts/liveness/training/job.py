@@ -33,7 +33,7 @@ from liveness.training.fine_tune import fine_tune
 from liveness.training.lr_finder import find_learning_rate
 from liveness.training.task import Recipe, Task
 from liveness.training.trackers import git_revision, make_trackers
-from liveness.video.frame_store import FrameStore
+from liveness.video.frame_store import FrameStore, frames_digest
 
 WEIGHTS, HISTORY, PROBLEM = "weights.safetensors", "history.csv", "problem.txt"
 FOUND, CURVE = "lr.json", "curve.csv"
@@ -92,8 +92,9 @@ def make_job(
     declared outputs of failed jobs. The path contains a digest of everything the result depends on,
     so that a changed recipe never resumes from old weights.
     """
-    depends = [params, {path: sha256(path) for path in inputs}]
-    digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
+    # frames are most of the data, and extraction has stored their digest
+    digests = {path: frames_digest(path) if path in frames else sha256(path) for path in inputs}
+    digest = hashlib.sha256(json.dumps([params, digests], sort_keys=True).encode()).hexdigest()[:16]
     return Job(
         **{key: params[key] for key in ("architecture", "image_size", "pretrained", "drop_path")},
         recipe={**training, **params["training"], "seed": params["seed"]},

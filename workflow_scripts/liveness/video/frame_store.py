@@ -1,8 +1,9 @@
 """Frames of many videos in a few files that are memory-mapped, not read."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from liveness.runtime.atomic_write import atomic_write
+from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.video.decoder import VideoError
 from liveness.video.face_crop import faceless_summary
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 SCHEMA = pa.schema(
     [("fname", pa.string()), ("index", pa.int32()), ("time", pa.float64()), ("image", pa.binary())]
 )
-UNREADABLE = b"unreadable"
+UNREADABLE, DIGEST = b"unreadable", b"digest"
 ROWS_PER_BATCH = 256
 
 
@@ -42,6 +44,7 @@ def extract(
     Columns: `fname`, `index` (0 ... count-1), `time` (seconds), `image` (JPEG of the given quality, in
     canonical form). The rows are in the manifest's order whatever the number of workers. A video that cannot
     be read has no rows; its name and the reason are logged and kept in the file (`FrameStore.unreadable`).
+    A digest of all this is stored in the file too (`frames_digest`).
     Frames in which no face was found are logged, by number.
     """
     unreadable: dict[str, str] = dict(
@@ -54,10 +57,14 @@ def extract(
     with atomic_write(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
         faceless: list[tuple[int, int]] = []
+        digest = hashlib.sha256()
         for (fname, _), result in tqdm(results, total=len(videos), desc="extracting", unit="video"):
             if isinstance(result, tuple):
                 encoded, without = result
-                rows += [(fname, index, time, image) for index, (time, image) in enumerate(encoded)]
+                for index, (time, image) in enumerate(encoded):
+                    rows.append((fname, index, time, image))
+                    # the image's length keeps the digested text unambiguous
+                    digest.update(repr((fname, index, time, len(image))).encode() + image)
                 faceless.append((without, len(encoded)))
             else:
                 unreadable[fname] = result.reason if isinstance(result, Crash) else result
@@ -65,11 +72,24 @@ def extract(
                 writer.write_batch(_batch(rows))
                 rows = []
         # Only now is it known what could not be read, and the schema was written first: the last batch tells.
-        writer.write_batch(_batch(rows), custom_metadata={UNREADABLE: json.dumps(unreadable)})
+        without_frames = json.dumps(unreadable)
+        digest.update(without_frames.encode())
+        metadata = {UNREADABLE: without_frames, DIGEST: digest.hexdigest()}
+        writer.write_batch(_batch(rows), custom_metadata=metadata)
     if sampling.crop == "face":
         log.info(faceless_summary(faceless))
     for fname, problem in unreadable.items():
         log.warning("%s: no frames: %s", fname, problem)
+
+
+def frames_digest(path: str | Path) -> str:
+    """Return the SHA-256 that `extract` stored with a file's frames, without reading the frames.
+
+    It covers names, indices, times and images in their order, and the unreadable videos. Raises
+    InputError if the file is damaged or has no digest.
+    """
+    _, metadata = _open(path)
+    return metadata[DIGEST].decode()
 
 
 class FrameStore:
@@ -78,6 +98,8 @@ class FrameStore:
     `fnames` (list of str), `indices` (int32) and `times` (float64, seconds) have one entry per frame;
     `unreadable` maps the names of videos without frames to the reason. A store that is pickled for another
     process maps the files there anew, and forked processes share the maps.
+
+    Raises InputError if a file is damaged or has no digest.
     """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
@@ -85,9 +107,8 @@ class FrameStore:
         self.unreadable: dict[str, str] = {}
         tables = [SCHEMA.empty_table()]
         for path in self._paths:
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            reader, metadata = _open(path)
             tables.append(reader.read_all())
-            _, metadata = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1)
             self.unreadable |= json.loads(metadata[UNREADABLE])
         table = pa.concat_tables(tables)
         self.fnames: list[str] = table["fname"].to_pylist()
@@ -111,6 +132,21 @@ class FrameStore:
     def image(self, row: int) -> np.ndarray:
         """Return a frame as uint8 RGB [H, W, 3]."""
         return decode_jpeg(self._images[row].as_buffer())
+
+
+def _open(path: str | Path) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[bytes, bytes]]:
+    """Map a file into memory; return its reader and the metadata of its last batch."""
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        _, metadata = reader.get_batch_with_custom_metadata(reader.num_record_batches - 1)
+    except (OSError, ValueError):
+        metadata = None
+    if not metadata or DIGEST not in metadata:
+        raise InputError(
+            f"{path}: the file is damaged or of an older version; delete it and run the workflow again, "
+            "which extracts its frames anew."
+        )
+    return reader, metadata
 
 
 def _encode_video(
