@@ -1,7 +1,8 @@
-"""Is the demo a fair miniature? Its EER, that of plain colour and sharpness, and that of shuffled labels.
+"""Measure the demo's EER, and the EERs of a trivial baseline and of shuffled labels.
 
-Runs the demo as `make demo` does, in a folder of its own, then trains it anew on labels that are shuffled
-within the training split, for three seeds. Takes some ten minutes on two cores; ends with lines `name value`.
+Runs the demo like `make demo` in a separate folder, then trains it again on labels shuffled within
+the training split, with three seeds. The baseline uses mean colours and sharpness only. Takes about
+ten minutes on two cores and ends with lines `name value`.
 """
 
 import argparse
@@ -29,14 +30,17 @@ from liveness.video.decoder import probe, read_frames
 
 
 def held_out(run: Path) -> tuple[pd.Series, pd.Series]:
-    """Labels and mean scores of the training videos, by file name."""
+    """Return labels and mean scores of the training videos by file name."""
     shards = sorted(run.glob("results/scores/train/*/scores.parquet"))
     scores = model_scores(read_video_scores(shards, "mean")).mean(axis=1)
     return read_folds(run / "results/folds/folds.csv")["liveness_score"].loc[scores.index], scores
 
 
 def plain_features(video: Path) -> np.ndarray:
-    """Mean and deviation of each colour, and sharpness (variance of the Laplacian), of a video: float [7]."""
+    """Return a video's mean and deviation of each colour and its sharpness, float [7].
+
+    Sharpness is the variance of the Laplacian.
+    """
     images = [f.image for f in read_frames(video, np.linspace(0, probe(video).duration, 6, endpoint=False))]
     colours = np.stack(images).reshape(-1, 3).astype(float)
     greys = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
@@ -45,7 +49,7 @@ def plain_features(video: Path) -> np.ndarray:
 
 
 def plain_baseline(demo: Path) -> dict[str, float]:
-    """EER of a logistic regression on plain features: grouped held-out, and on test."""
+    """Return EERs of a logistic regression on plain features: grouped held-out, and on test."""
     train = read_labels(demo / "train/labels.csv")
     test = read_labels(demo / "test/answers.csv")
     x_train = np.stack([plain_features(demo / "train/videos" / name) for name in train["fname"]])
@@ -65,7 +69,7 @@ def plain_baseline(demo: Path) -> dict[str, float]:
 
 
 def shuffled_run(demo: Path, run: Path, seed: int) -> float:
-    """Held-out EER after training on labels shuffled within the training split."""
+    """Return the held-out EER after training on labels shuffled within the training split."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     labels = read_labels(demo / "train/labels.csv").drop(columns="attack")
     labels["liveness_score"] = np.random.default_rng(seed).permutation(labels["liveness_score"])

@@ -1,8 +1,9 @@
-"""Images per second of every back end and precision, and how many times as fast as eager float32 PyTorch.
+"""Measure the speed of every back end and precision, also relative to eager float32 PyTorch.
 
-Random weights, batches of 8 frames, all in one process and in turns, so that what else the machine does hits
-all alike; medians count. Takes up to ten minutes on two cores; ends with lines `name value`. On a CUDA GPU it
-measures TensorRT's FP16 against PyTorch's instead, and against the dense peak (--peak-tflops).
+Networks have random weights and score batches of 8 frames. All engines run in one process and take
+turns, so that other load on the machine affects them alike; medians are reported. Takes up to ten
+minutes on two cores and ends with lines `name value`. On a CUDA GPU it compares TensorRT in FP16
+with PyTorch instead, and with the dense peak (--peak-tflops).
 """
 
 import argparse
@@ -48,7 +49,7 @@ def create(architecture: str) -> nn.Module:
 def torch_engine(architecture: str, side: int, batch: int, precision: str, compiled: bool = False) -> Engine:
     network = create(architecture)
     if compiled:
-        # block by block: all of a stage are alike, so compiling takes seconds instead of minutes
+        # block by block: blocks of a stage are alike, so compiling takes seconds instead of minutes
         for stage in network.stages:
             for block in stage.blocks:
                 block.compile()
@@ -101,14 +102,14 @@ def on_gpu(architecture: str, side: int, folder: Path, frames: np.ndarray) -> En
 
 
 def measure(engines: Engines, frames: np.ndarray, rounds: int, name: str) -> dict[str, float]:
-    """Median images per second of each engine that can be made here; why others cannot is shown."""
+    """Return the median images per second of each available engine; report missing ones."""
     opened: dict[str, Engine] = {}
     for label, make in tqdm(engines.items(), desc=f"{name}: building", unit="engine"):
         try:
             opened[label] = make()
             opened[label](frames)  # the first call compiles and fills caches
         except InputError as error:
-            tqdm.write(f"{label}: left out, {error}")
+            tqdm.write(f"{label}: skipped, {error}")
             opened.pop(label, None)
     times: dict[str, list[float]] = {label: [] for label in opened}
     for _ in tqdm(range(rounds), desc=f"{name}: measuring", unit="round"):
@@ -123,7 +124,7 @@ def measure(engines: Engines, frames: np.ndarray, rounds: int, name: str) -> dic
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns that each engine gets")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements per engine")
     parser.add_argument("--peak-tflops", type=float, help="dense FP16 peak of the GPU, from its data sheet")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

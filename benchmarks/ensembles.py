@@ -1,11 +1,11 @@
-"""What ensembles and soups are worth on the demo: EER and speed of two models on three folds each.
+"""Compare ensembles and model soups on the demo: EER and speed of two models on three folds each.
 
-Trains once, in a folder of its own; each method then trains and predicts nothing again. Held-out EERs are
-nested, as `snakemake evaluation` reports them. A soup here is one engine per model instead of three, the mean
-of their weights over folds: every training video trained some member, so its held-out EER does not exist, and
-its EER is that of test videos, whose people no fold has. The greedy soup chooses its members on one
-half of the test people and is judged on the other half, in turns. Takes about ten minutes on two quiet cores;
-ends with lines `name value`.
+Trains once, in a separate folder; the methods then share weights and scores. Held-out EERs are
+nested, as reported by `snakemake evaluation`. A soup averages a model's weights over folds and
+gives one engine per model instead of three. Every training video was used by some member, so soups
+have no held-out EER; their EER is measured on test videos, whose people are in no fold. The greedy
+soup selects its members on one half of the test people and is evaluated on the other, and vice
+versa. Takes about ten minutes on two idle cores and ends with lines `name value`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from liveness.video.sampling import Sampling, read_video
 
 FOLDS = range(3)
 METHODS = ("mean", "optimised", "stacking")
-# small and short: what is compared are ways to combine, not models
+# small models and short training, since methods are compared, not models
 MODELS = {"lite0": 112, "lite0_small": 80}
 
 
@@ -44,7 +44,7 @@ def submission(folder: Path) -> pd.Series:
 
 
 class Kitchen:
-    """The members of one model's soups, and what a soup says of the test videos."""
+    """The members of one model's soups, and scores of soups on the test videos."""
 
     def __init__(self, folder: Path, name: str, frames: Mapping[str, Sequence[np.ndarray]]) -> None:
         paths = [folder / f"results/weights/{name}/{fold}.safetensors" for fold in FOLDS]
@@ -59,7 +59,7 @@ class Kitchen:
 
     @torch.inference_mode()
     def scores(self, state: State) -> pd.Series:
-        """Mean probability of live by fname, in PyTorch."""
+        """Return the mean probability of live by fname, computed in PyTorch."""
         self.checkpoint.module.load_state_dict(state)
         mean, std = (torch.tensor(v)[:, None, None] for v in (self.checkpoint.mean, self.checkpoint.std))
         return pd.Series(
@@ -74,19 +74,19 @@ class Kitchen:
         )
 
     def greedy(self, answers: pd.Series, chosen_on: pd.Index, judged_on: pd.Index) -> tuple[pd.Series, int]:
-        """What the soup that is best on some videos says of the others, and how many members it has."""
+        """Choose a soup on some videos; return its scores of the others and its size."""
 
-        def judge(state: State) -> float:
+        def evaluate(state: State) -> float:
             scores = self.scores(state).loc[chosen_on]
-            # an EER of few videos hardly moves
+            # the EER of few videos is too coarse
             return float(area_under_curve(error_curve(answers.loc[chosen_on], scores)))
 
-        soup, chosen = greedy_soup(self.members, judge)
+        soup, chosen = greedy_soup(self.members, evaluate)
         return self.scores(soup).loc[judged_on], len(chosen)
 
 
 def halves(answers: pd.DataFrame) -> list[pd.Index]:
-    """The test videos in two parts that share nobody, both classes in each."""
+    """Split the test videos into two parts without common people, with both classes in each."""
     people = answers["group"] if "group" in answers else pd.Series(answers.index, answers.index)
     live = answers["liveness_score"].groupby(people).mean().sort_values(kind="stable")
     second = people.isin(live.index[1::2])

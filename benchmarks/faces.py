@@ -1,7 +1,7 @@
-"""How many faces `frames.crop: face` finds in a folder of videos, with and without a mask, and what it costs.
+"""Measure how often `frames.crop: face` finds faces, with and without masks, and its cost.
 
-Masks are painted on the faces that were found: the lower half of the box, rounded, shaded as the picture is.
-Takes a minute for 85 clips; ends with lines `name value`.
+Masks are painted on detected faces: the lower half of the box, rounded, with the picture's shading.
+Takes a minute for 85 clips and ends with lines `name value`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ MASKS = {"white": (225, 228, 230), "blue": (150, 190, 215), "black": (35, 35, 38
 
 
 def masked(frame: np.ndarray, box: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """The frame, uint8 RGB [H, W, 3], with a mask from the middle of the nose to the chin of the face."""
+    """Paint a mask from the middle of the nose to the chin on a frame, uint8 RGB [H, W, 3]."""
     left, top, right, bottom = box
     side = np.array([(0.5, 0.48), (0.85, 0.6), (0.97, 0.6), (0.92, 0.85), (0.7, 1.02), (0.5, 1.07)])
     outline = np.concatenate([side, (1, 0) + side[::-1] * (-1, 1)]) * (right - left, bottom - top) + (
@@ -45,7 +45,7 @@ def masked(frame: np.ndarray, box: np.ndarray, colour: tuple[int, int, int]) -> 
 
 
 def frames_of(video: Path) -> Iterator[np.ndarray]:
-    """Eight frames over the whole video, at its own size."""
+    """Yield eight frames spread over the whole video, in full size."""
     times = sample_times(probe(video).duration, 8, (0.0, 1.0)).tolist()
     for frame in read_frames(video, times):
         yield np.ascontiguousarray(frame.image)

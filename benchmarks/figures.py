@@ -1,4 +1,4 @@
-"""Figures of benchmarks: runs that give them, lines `name value` that show them, files that keep them."""
+"""Benchmark results: run measurements, print them as lines `name value`, and cache them."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ KEPT = ROOT / ".benchmarks"
 
 
 def snakemake(folder: Path, config: Mapping[str, Any], *targets: str) -> None:
-    """Run the workflow in a folder, with a configuration that is kept there."""
+    """Run the workflow in a folder, with a configuration that is saved there."""
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
@@ -26,7 +26,10 @@ def snakemake(folder: Path, config: Mapping[str, Any], *targets: str) -> None:
 
 
 def interleave(parts: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each part; one round runs each once, so that a slow spell of the machine hits all."""
+    """Return the median seconds of each part.
+
+    Each round runs every part once, so that slow phases of the machine affect all parts alike.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in parts}
     for _ in tqdm(range(rounds), desc=", ".join(parts), unit="round"):
         for name, part in parts.items():
@@ -37,10 +40,13 @@ def interleave(parts: Mapping[str, Callable[[], object]], rounds: int) -> dict[s
 
 
 def report(measure: Callable[[], Mapping[str, float]], arguments: Sequence[str] = ()) -> None:
-    """Print what `measure` finds; in a clean checkout, what it found at this commit with these arguments."""
+    """Print the results of `measure`.
+
+    In a clean checkout results are cached by commit and arguments.
+    """
     kept = _kept_file(arguments)
     if kept and kept.is_file():
-        print(f"measured before at this commit; remove {kept} to measure again")
+        print(f"already measured at this commit; remove {kept} to measure again")
         figures = json.loads(kept.read_text(encoding="utf-8"))
     else:
         figures = dict(measure())
@@ -52,7 +58,7 @@ def report(measure: Callable[[], Mapping[str, float]], arguments: Sequence[str] 
 
 
 def _kept_file(arguments: Sequence[str]) -> Path | None:
-    """Where this commit's figures are kept; None where the checkout is changed or is none."""
+    """Return the cache file of this commit, or None outside a clean checkout."""
 
     def git(*command: str) -> str | None:
         done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)

@@ -1,15 +1,15 @@
-"""How near is scoring to the machine's limit, and how far from one video at a time through eager float32?
+"""Compare scoring with the limit of the machine and with a plain eager float32 loop.
 
-Scores 24 clips (real ones where they are found, else the demo's) at 8 frames with a ConvNeXt-Tiny at 224, and
-interleaved with it its two parts, decoding and the engine, each alone on all cores, and the way of the
-challenge's winner. Then watches memory over 200 and 2,000 short clips. Takes up to eight minutes on two cores
-and ends with lines `name value`:
+Scores 24 clips (real ones if present, otherwise the demo's) with 8 frames and a ConvNeXt-Tiny at
+224 pixels. Interleaved with it run its two parts, decoding and the engine, each alone on all cores,
+and the loop of the challenge's winner. Then measures memory over 200 and 2,000 short clips. Takes
+up to eight minutes on two cores and ends with lines `name value`:
 
   predict.videos_per_s           videos scored per second
   predict.ratio_to_limit         (decoding alone + engine alone) / scoring: 1 is no overhead
-  predict.ratio_to_eager_loop    the winner's way / scoring
-  predict.rss_growth_mb          memory of the process tree at 2,000 videos above that at 200, in MiB
-  decode.ratio_to_decord         decord / ours with snap_to_reference, on the challenge's own clips
+  predict.ratio_to_eager_loop    time of the winner's loop / scoring
+  predict.rss_growth_mb          growth of the process tree from 200 to 2,000 videos, in MiB
+  decode.ratio_to_decord         decord / ours with snap_to_reference, on the challenge's clips
 """
 
 import multiprocessing
@@ -45,7 +45,9 @@ from liveness.engines.runner import open_engines  # noqa: E402
 from liveness.runtime.workers import Workers  # noqa: E402
 from liveness.scoring.decoding import Video, decode  # noqa: E402
 from liveness.scoring.pipeline import Member, Pipeline  # noqa: E402
-from liveness.video.decoder import decord, probe, read_frames  # noqa: E402 (which imports decord as it must be)
+from liveness.video.decoder import decord, probe, read_frames  # noqa: E402 (imports decord
+
+# correctly)
 from liveness.video.preprocessing import WHOLE, View, model_input  # noqa: E402
 from liveness.video.sampling import Sampling, read_video  # noqa: E402
 
@@ -58,7 +60,10 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 def find_clips(work: Path) -> tuple[list[Video], list[Video]]:
-    """24 clips, the largest first, and the challenge's own among them (all, where there are no real ones)."""
+    """Return 24 clips, largest first, and the challenge's clips among them.
+
+    Without real clips, both lists hold the demo's.
+    """
     if not REAL.is_dir():
         make_split(work / "demo", work / "labels.csv", range(6), pairs=2, seed=7, workers=CORES)
     paths = sorted((REAL if REAL.is_dir() else work / "demo").rglob("*.mp4"), key=lambda p: -p.stat().st_size)
@@ -69,7 +74,7 @@ def find_clips(work: Path) -> tuple[list[Video], list[Video]]:
 
 
 def compile_network(network: torch.nn.Module, size: int, work: Path) -> Path:
-    """An OpenVINO engine in this CPU's fast precision; its metadata file."""
+    """Compile an OpenVINO engine in this CPU's fastest precision; return its metadata file."""
     export_onnx(network, work / "model.onnx", image_size=size, precision="fp32", **IMAGENET)
     frames = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
     labels = np.full(len(frames), UNKNOWN, np.int8)
@@ -92,7 +97,7 @@ def pipeline(engine: Path, sampling: Sampling, workers: Workers) -> Iterator[Pip
 
 
 def plain_pyav(video: Video) -> int:
-    """The least that decoding can cost: reference frames only, up to the last needed, 8 of them as RGB."""
+    """Decode at minimal cost: reference frames up to the last one needed, 8 of them as RGB."""
     times = SAMPLING.times(video.duration or 0.0).tolist()
     taken = 0
     with av.open(str(video.path)) as container:
@@ -109,7 +114,7 @@ def plain_pyav(video: Video) -> int:
 
 
 def eager_loop(videos: Sequence[Video], network: torch.nn.Module) -> list[float]:
-    """The winner's way: one video at a time, a seek per frame, resized by PIL, through eager float32."""
+    """Score like the winner: video by video, one seek per frame, PIL resizing, eager float32."""
     mean, std = (torch.tensor(IMAGENET[key]).view(3, 1, 1) for key in ("mean", "std"))
     scores = []
     for video in videos:
@@ -134,7 +139,7 @@ def decord_frames(video: Video) -> np.ndarray:
 
 
 def peak_memory(engine: Path, videos: list[Video]) -> float:
-    """Largest proportional set size, in MiB, of a process that scores these videos, and of its decoders."""
+    """Return the peak memory (proportional set size, MiB) of a scoring process and its decoders."""
     process = multiprocessing.get_context("spawn").Process(target=_score_all, args=(engine, videos))
     process.start()
     peak, over = 0.0, threading.Event()

@@ -1,9 +1,10 @@
-"""What configs/small.yaml is worth on real clips, beside a plain fine-tune of the same backbone.
+"""Compare configs/small.yaml on real clips with plain fine-tuning of the same backbone.
 
-The recipe is tried with and without `recapture` and `degrade` and chosen by its held-out EER alone. Then it
-and the plain fine-tune (5 centre-cropped frames a video, 8 epochs, AdamW at 3e-4, flips and brightness) are
-trained with seeds 0 to 2 and judged on the test videos, whose answers nothing else reads. Groups are the
-people that train/groups.csv names. Takes half an hour on two quiet cores; ends with lines `name value`.
+The recipe is trained with and without `recapture` and `degrade`, and the variant is selected by its
+held-out EER alone. Then it and the plain baseline (5 centre-cropped frames per video, 8 epochs,
+AdamW at 3e-4, flips and brightness) are trained with seeds 0 to 2 and evaluated on the test videos,
+whose labels are used for nothing else. Groups are the people in train/groups.csv. Takes half an
+hour on two idle cores and ends with lines `name value`.
 """
 
 import argparse
@@ -42,7 +43,7 @@ EPOCHS, LR, BATCH, SIZE, FRAMES = 8, 3e-4, 16, 224, 5
 
 
 class Recipe:
-    """The workflow on the real videos, run after run in one folder: frames are extracted once."""
+    """Runs of the workflow on the real videos in one folder, so that frames are extracted once."""
 
     def __init__(self, real: Path, folder: Path) -> None:
         self.real, self.folder = real, folder
@@ -60,7 +61,7 @@ class Recipe:
         snakemake(self.folder, config, target)
 
     def held_out(self, seed: int, variant: dict[str, float]) -> tuple[float, float]:
-        """EER and log loss of the training videos, each scored by engines that held its people out."""
+        """Return the EER and log loss of the training videos, scored out of fold."""
         self._run(seed, variant, "evaluation")
         blend = json.loads((self.folder / "results/metrics.json").read_text(encoding="utf-8"))["blend"]
         return blend["eer"], blend["log_loss"]
@@ -72,7 +73,7 @@ class Recipe:
 
 
 def centre_cropped(video: Path) -> torch.Tensor:
-    """Frames of a video, float [FRAMES, 3, SIZE, SIZE] in 0 ... 1."""
+    """Return centre-cropped frames of a video, float [FRAMES, 3, SIZE, SIZE] in 0..1."""
     crop = v2.Compose(
         [v2.Resize(SIZE, antialias=True), v2.CenterCrop(SIZE), v2.ToDtype(torch.float32, scale=True)]
     )
@@ -84,7 +85,7 @@ def centre_cropped(video: Path) -> torch.Tensor:
 def plain_fine_tune(
     train: TensorDataset, test: dict[str, torch.Tensor], pretrained: str, seed: int
 ) -> pd.Series:
-    """Scores of the test videos after fine-tuning the way everybody begins, on all training videos."""
+    """Return test scores after conventional fine-tuning on all training videos."""
     torch.manual_seed(seed)
     checkpoint = create("tf_efficientnet_lite0", SIZE, pretrained)
     network = checkpoint.module
@@ -115,7 +116,7 @@ def measure(real: Path, folder: Path) -> dict[str, float]:
         found[name] = recipe.held_out(0, variant)
         figures[f"real.{name}.held_out_eer"], figures[f"real.{name}.held_out_log_loss"] = found[name]
     chosen = min(found, key=found.__getitem__)
-    print("chosen by held-out figures:", chosen)
+    print("selected by held-out EER:", chosen)
 
     answers = read_labels(real / "test/answers.csv").set_index("fname")["liveness_score"]
     labels = read_labels(real / "train/label.csv").set_index("fname")["liveness_score"]

@@ -1,10 +1,11 @@
-"""What a million videos cost before the first is scored: dry runs, and the rule that lists them.
+"""Measure the cost of a million videos before the first is scored: dry runs and the manifest.
 
-A dry run plans the scoring of videos by supplied weights in 2,000 shards, in three states: fresh, complete,
-and with a video added since; the slowest counts. Its videos need not exist. The limit beside it is the least
-that Snakemake can do: as many jobs of one rule with one input and one output, no checkpoint, no params.
-The videos of the manifest rule exist: links to one clip, 10,000 of them new, or a million known and 1,000 of
-them new. Takes some fifteen minutes on two cores; ends with lines `name value`.
+A dry run plans the scoring of videos with supplied weights in 2,000 shards, in three states: fresh,
+complete, and after a video was added; the slowest counts. The videos need not exist. The lower
+limit is a minimal workflow: as many jobs of one rule with one input and one output, without
+checkpoint and params. The videos of the manifest rule do exist, as links to one clip: 10,000 new
+ones, or a million of which 1,000 are new. Takes about fifteen minutes on two cores and ends with
+lines `name value`.
 """
 
 import argparse
@@ -36,9 +37,9 @@ from liveness.video.manifest import DTYPES, TABLES, shard_of
 
 SHARDS = 2_000
 VIDEOS = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
-# what Snakemake sleeps for each job that it touches, and for none that it runs
+# seconds that Snakemake sleeps per job with --touch, but not when it runs jobs
 TOUCH_SLEEPS_S = 0.1
-# file systems allow a file some 65,000 names
+# file systems allow about 65,000 hard links to a file
 LINKS = 50_000
 LEAST = f"""
 rule all:
@@ -65,7 +66,7 @@ class Cost(NamedTuple):
 
 
 def run(command: Sequence[str], folder: Path) -> Cost:
-    """Time and peak memory of a command and of what it waited for."""
+    """Run a command; return time and peak memory of it and the processes it waited for."""
     log = folder / "log.txt"
     start = perf_counter()
     with log.open("w") as file:
@@ -87,7 +88,7 @@ def snakemake(folder: Path, *arguments: str) -> Cost:
 
 
 def least(folder: Path) -> Cost:
-    """Planning as many jobs as there are shards, each as plain as can be."""
+    """Plan a minimal workflow with as many jobs as shards."""
     (folder / "Snakefile").write_text(LEAST, encoding="utf-8")
     for name in ("one.in", "least.py"):
         (folder / name).touch()
@@ -95,7 +96,7 @@ def least(folder: Path) -> Cost:
 
 
 def write_manifests(folder: Path, videos: int, when: float) -> None:
-    """Shards of a manifest, as the rule would have written them at that time."""
+    """Write the shards of a manifest as the rule would have written them at time `when`."""
     shards: list[list[str]] = [[] for _ in range(SHARDS)]
     for number in range(videos):
         fname = f"{number // 1000}/{number}.mp4"
@@ -113,7 +114,7 @@ def write_manifests(folder: Path, videos: int, when: float) -> None:
 
 
 def dry_runs(folder: Path) -> dict[str, float]:
-    """Costs of planning, of each number of videos and state."""
+    """Measure planning for each number of videos and each state."""
     config = {
         "data": {"test": {"videos": "videos"}},
         "shards": SHARDS,
@@ -147,7 +148,7 @@ def dry_runs(folder: Path) -> dict[str, float]:
         write_manifests(folder, videos, before)
         os.utime(folder / "videos", (before, before))
         if not worst:
-            # once: it takes minutes, and the other sizes differ in what the manifests hold
+            # only once: it takes minutes, and other sizes only differ in the manifests
             touched = snakemake(folder, "--touch", "--forceall")
             write_manifests(folder, videos, before)
         complete = snakemake(folder, "-n")
@@ -170,7 +171,7 @@ def dry_runs(folder: Path) -> dict[str, float]:
 
 
 def link_videos(folder: Path, videos: int) -> list[str]:
-    """So many names of one clip of two seconds; the names."""
+    """Create `videos` hard links to clips of two seconds; return their names."""
     rng = np.random.default_rng(0)
     texture = rng.integers(0, 255, (64, 36, 3), np.uint8).repeat(10, 0).repeat(10, 1)
     frames = [np.roll(texture, 3 * n, 1) for n in range(50)]
@@ -187,7 +188,7 @@ def link_videos(folder: Path, videos: int) -> list[str]:
 
 
 def manifests(folder: Path) -> dict[str, float]:
-    """Costs of listing and probing."""
+    """Measure listing and probing."""
     figures: dict[str, float] = {}
     for name, known in (("10k", 0), ("1m", VIDEOS["1m"] - 1000)):
         videos, results = folder / name / "videos", folder / name / "results"

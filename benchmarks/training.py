@@ -1,9 +1,10 @@
-"""How fast training is: our rule beside a plain PyTorch and timm loop over a folder of JPEG files.
+"""Compare the speed of our training with a plain PyTorch and timm loop over JPEG files.
 
     .venv/bin/python benchmarks/training.py
 
-convnext_tiny at 224, batches of 16, frames of encoded clips. Runs take turns, each in a process of its own;
-figures are medians of 5. Takes some ten minutes on two cores; ends with lines `name value`.
+Both train convnext_tiny at 224 pixels with batches of 16 frames from encoded clips. Runs alternate,
+each in a separate process; results are medians of 5. Takes about ten minutes on two cores and ends
+with lines `name value`.
 """
 
 import argparse
@@ -30,14 +31,14 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
 
 from clips import write_clip  # noqa: E402
-from liveness.settings.training import Augmentation# noqa: E402
 from liveness.models.checkpoint import create  # noqa: E402
+from liveness.settings.training import Augmentation  # noqa: E402
 from liveness.training import lightning_module as ours  # noqa: E402
 from liveness.training.fine_tune import fine_tune  # noqa: E402
 from liveness.training.task import Recipe, Task  # noqa: E402
 from liveness.video.frame_store import FrameStore, extract  # noqa: E402
 from liveness.video.manifest import build_manifest, read_manifest  # noqa: E402
-from liveness.video.sampling import Sampling  # noqa: E402 # noqa: E402
+from liveness.video.sampling import Sampling  # noqa: E402
 
 SIZE, BATCH = 224, 16
 WARMUP = 2
@@ -49,7 +50,7 @@ RECIPE = Recipe(
 
 
 class Stopwatch:
-    """Times of a run's steps: `steps` from the end of one to the end of the next, `waits` for their data."""
+    """Durations in a run: `steps` from the end of one step to the next, `waits` for data."""
 
     def __init__(self) -> None:
         self.last = 0.0
@@ -74,7 +75,7 @@ class Stopwatch:
 
 
 def film(folder: Path, steps: int) -> dict[str, int]:
-    """Clips enough for so many steps and for a batch of validation; their labels."""
+    """Write enough clips for `steps` steps and a validation batch; return their labels."""
     rng = np.random.default_rng(0)
     labels = {}
     for number in range(steps * BATCH // 4 + 4):
@@ -85,7 +86,7 @@ def film(folder: Path, steps: int) -> dict[str, int]:
 
 
 def our_rule(frames: Path, labels: dict[str, int], precision: str, threads: int, folder: Path) -> Stopwatch:
-    """One epoch of our training, timed by its own hooks; validation is not counted."""
+    """Time one epoch of our training with hooks, without validation."""
     watch = Stopwatch()
 
     class Timed(ours.Classifier):
@@ -116,7 +117,7 @@ def our_rule(frames: Path, labels: dict[str, int], precision: str, threads: int,
 
 
 def plain_loop(folder: Path, steps: int, threads: int) -> Stopwatch:
-    """A loop as timm's own training script has it, float32, over class folders of JPEG files."""
+    """Time a float32 loop like timm's training script over class folders of JPEG files."""
     torch.set_num_threads(threads)
     model = timm.create_model("convnext_tiny", num_classes=2)
     loader = create_loader(
