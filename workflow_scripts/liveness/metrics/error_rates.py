@@ -119,7 +119,7 @@ def bpcer_at_apcer(curve: ErrorCurve, apcer: float) -> np.ndarray:
 
 
 def measurable(curve: ErrorCurve, apcer: float) -> bool:
-    """Return whether one accepted attack stays within this APCER, so that the sample resolves it."""
+    """Return whether the sample resolves this APCER: one accepted attack must not exceed it."""
     return curve.attacks * apcer >= 1 - 1e-9
 
 
@@ -199,9 +199,8 @@ def expected_calibration_error(
 ) -> np.ndarray:
     """Compute the mean of |share of live - mean probability| over bins, weighted by their sizes.
 
-    Bins are of equal width.
-    Like Naeini et al. (2015), but of the probability of live rather than that of the predicted
-    class.
+    Like Naeini et al. (2015), with bins of equal width, but of the probability of live rather than
+    that of the predicted class.
     """
     labels, scores = _checked(labels, scores)
     member = np.eye(bins)[bin_of(scores, bins)]
