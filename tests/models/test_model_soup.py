@@ -1,4 +1,4 @@
-"""Model soups: means of weights."""
+"""Model soups: averaged weights."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from liveness.runtime.errors import InputError
 
 
 def networks(count: int) -> list[dict[str, torch.Tensor]]:
-    """States of one small network with batch norm, each from another seed."""
+    """Create the states of a small network with batch norm, each from a different seed."""
     states = []
     for seed in range(count):
         torch.manual_seed(seed)
@@ -33,7 +33,7 @@ def test_a_soup_is_the_arithmetic_mean_to_float_precision(values: list[float], r
 
 
 def test_the_last_member_weighs_no_more_than_the_first() -> None:
-    """A running mean of means, (((a + b) / 2) + c) / 2, would give it half of all."""
+    """A running mean of means, (((a + b) / 2) + c) / 2, would give it half of the weight."""
     members = [{"w": torch.tensor(value)} for value in (0.0, 0.0, 3.0)]
     assert uniform_soup(members)["w"] == uniform_soup(members[::-1])["w"] == 1
 
@@ -61,7 +61,7 @@ def test_a_soup_of_one_is_that_one() -> None:
 
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=1, max_size=8))
 def test_a_greedy_soup_is_never_below_its_best_member(points: list[tuple[float, float]]) -> None:
-    """States are points of the plane, and the best one lies at (1, 1)."""
+    """The states are points in a plane; the best possible one is (1, 1)."""
 
     def judge(state) -> float:
         return -float(((state["w"] - 1) ** 2).sum())
@@ -81,5 +81,5 @@ def test_a_greedy_soup_leaves_out_what_harms() -> None:
 
 def test_members_of_another_architecture_are_refused() -> None:
     for other in ({"v": torch.zeros(2)}, {"w": torch.zeros(3)}):
-        with pytest.raises(InputError, match="member 1 of the soup is of another architecture"):
+        with pytest.raises(InputError, match="member 1 of the soup has a different architecture"):
             uniform_soup([{"w": torch.zeros(2)}, other])

@@ -1,4 +1,4 @@
-"""Pixels as networks take them."""
+"""Normalisation of pixels for the networks."""
 
 import numpy as np
 import torch
@@ -17,5 +17,5 @@ def test_each_channel_has_its_mean_and_deviation() -> None:
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_it_adds_nothing_to_a_checkpoint() -> None:
+def test_normalisation_adds_nothing_to_a_checkpoint() -> None:
     assert not Normalisation(MEAN, STD).state_dict()

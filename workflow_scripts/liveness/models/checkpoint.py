@@ -21,7 +21,7 @@ PACKAGE = "package:"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network (float32, eval mode, logits [n, 2]) and what its input must look like."""
+    """A network (float32, eval mode, logits [n, 2]) and the description of its input."""
 
     module: torch.nn.Module
     architecture: str
@@ -33,9 +33,14 @@ class Checkpoint:
 def create(
     architecture: str, image_size: int, pretrained: bool | str = False, drop_path: float = 0.0
 ) -> Checkpoint:
-    """A new network with a fresh head of two classes; `pretrained` as the key of this name in config.yaml."""
+    """Create a network with a new two-class head.
+
+    `pretrained` takes the values of models.<name>.pretrained in config.yaml. Raises InputError if
+    the architecture is unknown or has no stochastic depth (`drop_path`), or if its weights cannot
+    be loaded.
+    """
     from_hub = pretrained is True
-    # None is not passed on: some architectures know no stochastic depth
+    # timm drops options that are None: some architectures do not accept a drop_path_rate
     options: dict[str, Any] = {"num_classes": 2, "drop_path_rate": drop_path or None}
     try:
         config = timm.get_pretrained_cfg(architecture)
@@ -44,7 +49,7 @@ def create(
     if config is None or not timm.is_model(architecture):
         name = architecture.split(".")[0]
         near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
-        raise InputError(f"timm knows no architecture {architecture!r}; similar ones: {near or 'none'}.")
+        raise InputError(f"timm has no architecture {architecture!r}; similar names: {near or 'none'}.")
     if config.fixed_input_size:
         options["img_size"] = image_size
     try:
@@ -59,13 +64,14 @@ def create(
         if not from_hub:
             raise
         raise InputError(
-            f"the weights of {architecture} cannot be fetched ({type(error).__name__}); fetch "
+            f"the weights of {architecture} cannot be downloaded ({type(error).__name__}); download "
             f"{config.hf_hub_id or config.url} "
-            "on a machine with a network and name the file in models.<name>.pretrained."
+            "on a machine with internet access and set models.<name>.pretrained to the file."
         ) from None
     head = module.get_classifier()  # type: ignore[operator]
     if isinstance(head, torch.nn.Linear):
-        # timm draws EfficientNet's from +-1/sqrt(classes): of two classes it is sure before it has seen any
+        # timm initialises EfficientNet's head within +-1/sqrt(classes), which makes a two-class
+        # head confident before training
         torch.nn.init.trunc_normal_(head.weight, std=0.02)
         torch.nn.init.zeros_(head.bias)
     if isinstance(pretrained, str):
@@ -75,15 +81,16 @@ def create(
 
 
 def _load_backbone(module: torch.nn.Module, source: str) -> None:
-    """Load ImageNet weights from a file or an installed package; the new head keeps its initial values."""
+    """Load ImageNet weights from a file or an installed package, except those of the new head."""
     path = _packaged_weights(source.removeprefix(PACKAGE)) if source.startswith(PACKAGE) else Path(source)
     loaded = _read_state(path)
-    # timm's own reading of the names under which the authors of an architecture published its weights
+    # timm's function that renames weights as published by the authors of an architecture
     renamed = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
     loaded = renamed(loaded, module) if renamed else loaded
     own = module.state_dict()
     if not set(own) & set(loaded):
-        # Another library's names for the same network: tensors of one architecture come in the same order.
+        # Another library names the tensors differently, but lists those of one architecture in the
+        # same order.
         names = [name for name in own if not name.endswith("num_batches_tracked")]
         tensors = [tensor for name, tensor in loaded.items() if not name.endswith("num_batches_tracked")]
         loaded = dict(zip(names, tensors, strict=True)) if len(names) == len(tensors) else {}
@@ -95,7 +102,7 @@ def _load_backbone(module: torch.nn.Module, source: str) -> None:
     fits = wanted <= set(backbone) and all(backbone[name].shape == own[name].shape for name in wanted)
     if not fits:
         raise InputError(
-            f"{path}: its tensors do not fit {type(module).__name__}; expected weights of this architecture."
+            f"{path}: its tensors do not match {type(module).__name__}; expected weights for it."
         )
     module.load_state_dict({name: backbone[name] for name in wanted}, strict=False)
 
@@ -106,19 +113,19 @@ def _classifier_names(module: torch.nn.Module) -> tuple[str, ...]:
 
 
 def _packaged_weights(package: str) -> Path:
-    """The one weights file inside an installed package."""
+    """Return the only weights file inside an installed package."""
     spec = importlib.util.find_spec(package)
     folders = list(spec.submodule_search_locations or []) if spec else []
     files = [path for folder in folders for path in Path(folder).rglob("*.pth")]
     if len(files) != 1:
         raise InputError(
-            f"package:{package}: found {len(files)} .pth files; expected an installed package with one."
+            f"package:{package}: found {len(files)} .pth files; expected an installed package with just one."
         )
     return files[0]
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a .safetensors or .pth file; never runs code that a file brings."""
+    """Read the tensors of a .safetensors or .pth file, without ever running code from the file."""
     if not path.is_file():
         raise InputError(f"{path}: no such weights file; expected a .safetensors or .pth file.")
     if path.suffix == ".safetensors":
@@ -131,7 +138,8 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(
-            f"{path}: holds more than tensors or is damaged ({type(error).__name__}); save its state_dict."
+            f"{path}: is damaged or contains more than tensors ({type(error).__name__}); save only the "
+            "state_dict."
         ) from None
     state = state if isinstance(state, dict) else {}
     for key in ("state_dict", "model"):
@@ -140,7 +148,7 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write weights and input description to a safetensors file."""
+    """Write the weights and the input description to a safetensors file."""
     description = {
         "architecture": checkpoint.architecture,
         "image_size": checkpoint.image_size,
@@ -154,11 +162,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, architecture: str | None = None, image_size: int | None = None) -> Checkpoint:
-    """Read a network for inference.
+    """Load a network for inference.
 
-    Our own files describe themselves; other files (a plain state dict) need both `architecture` and
-    `image_size`. Raises InputError where the file is unreadable, contradicts the arguments or does not fit
-    the architecture.
+    Files from `save_checkpoint` are self-describing; other files (a plain state dict) need both
+    `architecture` and `image_size`. Raises InputError if the file is unreadable, contradicts the
+    arguments or does not match the architecture.
     """
     path = Path(path)
     state = _read_state(path)
@@ -166,21 +174,22 @@ def load_checkpoint(path: Path, architecture: str | None = None, image_size: int
     for key, given in (("architecture", architecture), ("image_size", image_size)):
         if given is not None and described.get(key, given) != given:
             raise InputError(
-                f"{path}: was trained with {key} {described[key]}, the configuration says {given}; "
-                "make them equal."
+                f"{path}: was trained with {key} {described[key]}, but the configuration says {given}; "
+                "make them agree."
             )
     architecture = described.get("architecture", architecture)
     image_size = described.get("image_size", image_size)
     if architecture is None or image_size is None:
         raise InputError(
-            f"{path}: does not say its architecture and image size; expected a file that this workflow wrote."
+            f"{path}: does not specify its architecture and image size; expected a checkpoint that this "
+            "workflow wrote."
         )
     fresh = create(architecture, image_size)
     try:
         fresh.module.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise InputError(f"{path}: does not fit {architecture} with two classes ({first}).") from None
+        raise InputError(f"{path}: does not match {architecture} with two classes ({first}).") from None
     mean, std = (tuple(described.get(key, getattr(fresh, key))) for key in ("mean", "std"))
     return Checkpoint(fresh.module.eval(), architecture, image_size, mean, std)
 

@@ -1,8 +1,8 @@
-"""Model soups: one network whose weights are the mean of several (Wortsman et al. 2022, Model soups).
+"""Model soups: networks whose weights are averaged (Wortsman et al. 2022, Model soups).
 
-For members of one architecture that were fine-tuned from the same weights: epochs, seeds or recipes of one
-fold. A soup of several folds has no honest held-out score, since every video trained some member; judge such
-a soup on a fold that none of its members saw.
+Members must share one architecture and be fine-tuned from the same weights: epochs, seeds or
+recipes of one fold. A soup across folds has no honest held-out score, because some member was
+trained on every video; evaluate such a soup on a fold that none of its members saw.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,27 +15,28 @@ State = Mapping[str, torch.Tensor]
 
 
 def uniform_soup(members: Sequence[State]) -> dict[str, torch.Tensor]:
-    """The arithmetic mean of every floating-point tensor, to the precision of its type.
+    """Average every floating-point tensor, to the precision of its dtype.
 
-    Sums are in float64, so that neither the order nor the number of members biases the mean. Integers
-    (counters of batch norm) are the first member's; running statistics of batch norm are averaged too, which
-    is only nearly what they would be on data. Raises InputError where the members' tensors differ in name or
-    shape.
+    Sums are in float64, so that neither the order nor the number of members biases the mean.
+    Integer tensors (batch-norm counters) are taken from the first member. Running statistics of
+    batch norm are averaged too, which only approximates their values on data. Raises InputError if
+    the members' tensors differ in name or shape.
     """
     first = members[0]
     for number, member in enumerate(members):
         if {name: t.shape for name, t in member.items()} != {name: t.shape for name, t in first.items()}:
-            raise InputError(f"member {number} of the soup is of another architecture than the first one.")
+            raise InputError(f"member {number} of the soup has a different architecture from member 0.")
     return {name: _mean([member[name] for member in members]) for name in first}
 
 
 def greedy_soup(
     members: Sequence[State], judge: Callable[[State], float]
 ) -> tuple[dict[str, torch.Tensor], list[int]]:
-    """Add members, the best first, where the soup gets no worse (recipe 1 of the paper).
+    """Add members, best first, as long as the soup does not get worse (recipe 1 of the paper).
 
-    `judge` returns what a state scores on the selection folds, higher being better. Returns the soup and the
-    numbers of its members; it never scores below the best of them all, since it starts there.
+    `judge` returns the score of a state on the selection folds; higher is better. Returns the soup
+    and the numbers of its members. The soup starts from the best member, so it never scores below
+    it.
     """
     scores = [judge(member) for member in members]
     best_first = sorted(range(len(members)), key=lambda number: -scores[number])

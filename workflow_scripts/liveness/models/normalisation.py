@@ -1,4 +1,4 @@
-"""From pixels to what networks take: the same in training, parity and inference."""
+"""Normalisation of pixels, shared by training, parity checks and inference."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 
 class Normalisation(nn.Module):
-    """uint8 NHWC [n, S, S, 3] in 0..255 -> float32 NCHW [n, 3, S, S], of mean 0 and deviation 1.
+    """Normalise uint8 NHWC [n, S, S, 3] to float32 NCHW [n, 3, S, S] with mean 0 and deviation 1.
 
-    Channels stay last in memory. `mean` and `std` are per channel (RGB), of pixel values in 0..1.
+    The memory layout stays channels-last. `mean` and `std` are per channel (RGB), for pixel values
+    scaled to 0..1.
     """
 
     scale: Tensor
@@ -24,5 +25,5 @@ class Normalisation(nn.Module):
             self.register_buffer(name, values.float().view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # cast first: TensorRT rejects a transpose of uint8
+        # cast first: TensorRT cannot transpose uint8
         return pixels.float().permute(0, 3, 1, 2) * self.scale + self.offset
