@@ -1,4 +1,4 @@
-"""Downloads from a real server: checked against their SHA-256, and resumed where they broke off."""
+"""Downloads from a real server: verified by SHA-256 and resumed after a broken connection."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,24 +16,24 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def test_what_is_fetched_is_what_was_asked_for(server: Server, tmp_path: Path) -> None:
+def test_a_download_has_the_content_of_the_url(server: Server, tmp_path: Path) -> None:
     part = tmp_path / "new folder/part"
     assert download(server.url("/file"), SHA, part).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_download_goes_on(server: Server, tmp_path: Path, ranges: bool) -> None:
-    """Also with a server that can only send all of it again."""
+def test_a_broken_download_resumes(server: Server, tmp_path: Path, ranges: bool) -> None:
+    """A server without support for ranges sends the whole file again."""
     server.ranges, server.breaks_after = ranges, 1 << 20
     part = tmp_path / "part"
-    with pytest.raises(InputError, match=r"/file: cannot be fetched \(.* 1048576 bytes are kept, check the"):
+    with pytest.raises(InputError, match=r"/file: download failed \(.* 1048576 bytes are kept, check the"):
         download(server.url("/file"), SHA, part)
     server.breaks_after = None
     assert download(server.url("/file"), SHA, part).read_bytes() == CONTENT
     assert server.asked == [("/file", None), ("/file", "bytes=1048576-")]
 
 
-def test_what_is_whole_is_not_asked_for(server: Server, tmp_path: Path) -> None:
+def test_a_complete_file_is_not_requested(server: Server, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(CONTENT)
     download(server.url("/file"), SHA, part)
@@ -41,7 +41,7 @@ def test_what_is_whole_is_not_asked_for(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"something else", CONTENT + b"more"])
-def test_another_checksum_leaves_nothing(server: Server, tmp_path: Path, before: bytes) -> None:
+def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path, before: bytes) -> None:
     part = tmp_path / "part"
     part.write_bytes(before)
     with pytest.raises(
@@ -51,6 +51,6 @@ def test_another_checksum_leaves_nothing(server: Server, tmp_path: Path, before:
     assert not part.exists()
 
 
-def test_an_address_that_is_wrong(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"/none: cannot be fetched \(HTTP Error 404: Not Found\); 0 bytes"):
+def test_a_wrong_address(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"/none: download failed \(HTTP Error 404: Not Found\); 0 bytes"):
         download(server.url("/none"), SHA, tmp_path / "part")

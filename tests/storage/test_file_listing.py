@@ -1,4 +1,4 @@
-"""Whether the files of a folder are still the same."""
+"""Listing of folders and detection of changes."""
 
 import os
 from collections.abc import Callable
@@ -38,14 +38,14 @@ def change_size_alone(folder: Path) -> None:
         lambda folder: (folder / "dangling").symlink_to("nowhere"),
     ],
 )
-def test_a_change_anywhere_is_seen(folder: Path, change: Callable[[Path], None]) -> None:
+def test_any_change_is_detected(folder: Path, change: Callable[[Path], None]) -> None:
     before = state(folder)
     assert state(folder) == before
     change(folder)
     assert state(folder) != before
 
 
-def test_what_is_hidden_and_folders_times_do_not_count(folder: Path) -> None:
+def test_hidden_files_and_times_of_folders_are_ignored(folder: Path) -> None:
     before = state(folder)
     (folder / ".snakemake_timestamp").touch()
     (folder / "sub/.hidden").mkdir()
@@ -54,7 +54,7 @@ def test_what_is_hidden_and_folders_times_do_not_count(folder: Path) -> None:
     assert state(folder) == before
 
 
-def test_of_too_many_files_there_is_none(folder: Path) -> None:
+def test_too_many_files_have_no_state(folder: Path) -> None:
     assert state(folder, most=3) == state(folder)
     assert state(folder, most=2) is None
 

@@ -1,4 +1,4 @@
-"""Which files are remote; what is in S3 is tested by tests/test_storage.py."""
+"""Recognition of remote files; tests/test_storage.py tests access to S3 itself."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from liveness.storage.s3 import is_remote, local
 
 
 @pytest.mark.parametrize("place", ["videos", "/abs/videos", "s3:/videos", "s3", "C:/videos", Path("a/b")])
-def test_paths_are_local_and_used_as_they_are(place: str | Path) -> None:
+def test_paths_are_local_and_used_unchanged(place: str | Path) -> None:
     assert not is_remote(place)
     with local(place) as path:
         assert path == Path(place)

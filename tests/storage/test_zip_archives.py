@@ -1,4 +1,4 @@
-"""Zip archives: unpacked completely or not at all."""
+"""Zip archives are unpacked completely or not at all."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ def zipped(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def test_parts_of_an_archive_get_the_places_of_the_layout(tmp_path: Path) -> None:
+def test_parts_of_an_archive_are_extracted_to_the_paths_of_the_layout(tmp_path: Path) -> None:
     names = {
         "top/train/videos/1.mp4": b"one",
         "top/train/videos/sub/đêm 2.mp4": b"two",
@@ -38,7 +38,7 @@ def test_parts_of_an_archive_get_the_places_of_the_layout(tmp_path: Path) -> Non
         "videos/sub/đêm 2.mp4": b"two",
         "labels.csv": b"t",
     }
-    # the archive's time, so that unpacking again changes no manifest
+    # the archive's time, so that unpacking again does not change the manifest
     assert {path.stat().st_mtime for path in found.values()} == {1669896000.0}
 
 
@@ -77,21 +77,21 @@ def flipped(archive: Path) -> None:
         (
             {"videos/../../evil.mp4": b"e"},
             None,
-            "'videos/../../evil.mp4' leads out of its folder; do not use",
+            "'videos/../../evil.mp4' leads outside its folder; do not use",
         ),
-        ({"videos//tmp/evil.mp4": b"e"}, None, "leads out of its folder"),
-        ({"videos/c:evil.mp4": b"e"}, None, "leads out of its folder"),
-        ({"videos/..\\evil.mp4": b"e"}, None, "leads out of its folder"),
-        ({"videos/bomb.mp4": bytes(10 << 20)}, None, "bytes claim to become .*, more than 100 times as many"),
+        ({"videos//tmp/evil.mp4": b"e"}, None, "leads outside its folder"),
+        ({"videos/c:evil.mp4": b"e"}, None, "leads outside its folder"),
+        ({"videos/..\\evil.mp4": b"e"}, None, "leads outside its folder"),
+        ({"videos/bomb.mp4": bytes(10 << 20)}, None, "claims to expand .* bytes, more than 100 times"),
         ({}, linked, "videos/link.mp4 is a link; expected files only"),
         ({}, encrypted, "videos/1.mp4 is encrypted; expected an archive without a password"),
-        ({}, doubled, "has two files of the name videos/1.mp4"),
-        ({}, cut, "is not a whole zip archive"),
-        ({}, flipped, "is not a whole zip archive .*CRC-32"),
-        ({}, lambda archive: archive.write_bytes(b"<html>"), "is not a whole zip archive"),
+        ({}, doubled, "contains two files named videos/1.mp4"),
+        ({}, cut, "is not a valid zip archive"),
+        ({}, flipped, "is not a valid zip archive .*CRC-32"),
+        ({}, lambda archive: archive.write_bytes(b"<html>"), "is not a valid zip archive"),
     ],
 )
-def test_an_archive_that_does_harm_is_refused_whole(
+def test_a_harmful_archive_is_refused_entirely(
     tmp_path: Path, files: dict[str, bytes], spoil: Any, sentence: str
 ) -> None:
     folder = tmp_path / "folder"
@@ -111,12 +111,12 @@ class FullDisk:
 def test_an_archive_larger_than_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = zipped(tmp_path / "a.zip", {"videos/1.mp4": b"12345"})
     monkeypatch.setattr(zip_archives.shutil, "disk_usage", lambda path: FullDisk)
-    with pytest.raises(InputError, match=r"becomes 5 bytes, but .* has 4 left; make room"):
+    with pytest.raises(InputError, match=r"needs 5 bytes, but .* has only 4 free; free up"):
         unzip(archive, {"videos/": tmp_path / "to/videos"})
 
 
-def test_an_archive_without_what_the_layout_names(tmp_path: Path) -> None:
+def test_an_archive_without_a_part_of_the_layout(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {"videos/1.mp4": b"1"})
-    with pytest.raises(InputError, match=r"a\.zip: has no train/; correct fetch\.\*\.unzip"):
+    with pytest.raises(InputError, match=r"a\.zip: does not contain train/; correct fetch\.\*\.unzip"):
         unzip(archive, {"videos/": tmp_path / "v", "train/": tmp_path / "t"})
     assert list(tmp_path.iterdir()) == [archive]

@@ -1,4 +1,4 @@
-"""Files from the web that are what they should be: resumable, and checked before anybody sees them."""
+"""Downloads that resume and are verified before use."""
 
 import logging
 import shutil
@@ -15,15 +15,15 @@ from liveness.runtime.file_digest import sha256
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
-# Seconds that a server may be silent.
+# seconds without data after which a server counts as dead
 TIMEOUT = 60
 
 
 def download(url: str, expected: str, part: Path) -> Path:
-    """Return `part`, holding what is at `url`; what an earlier call left in it is not fetched again.
+    """Download `url` to `part` and return it; resume from what an earlier call left there.
 
-    Raises InputError if the address cannot be read or its content has another SHA-256 than `expected`
-    (hexadecimal); of the latter nothing is kept.
+    Raises InputError if the download fails, which keeps the bytes received so far, or if the
+    SHA-256 differs from `expected` (hexadecimal), which deletes them.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
     if not (part.is_file() and sha256(part) == expected):
@@ -32,7 +32,7 @@ def download(url: str, expected: str, part: Path) -> Path:
         except (OSError, HTTPException) as error:
             kept = part.stat().st_size if part.is_file() else 0
             raise InputError(
-                f"{url}: cannot be fetched ({error}); {kept} bytes are kept, check the address and try again."
+                f"{url}: download failed ({error}); {kept} bytes are kept, check the address and try again."
             ) from error
     found = sha256(part)
     if found != expected:
@@ -45,14 +45,14 @@ def download(url: str, expected: str, part: Path) -> Path:
 
 
 def _fetch(url: str, part: Path) -> None:
-    """Append what is missing; a server that cannot go on in the middle sends all of it again."""
+    """Append the missing bytes; start over if the server does not support ranges."""
     size = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})  # noqa: S310
     try:
-        # the schema lets only http and https pass
+        # the configuration's schema permits http and https only
         response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # there is no more than what is here
+        if error.code == 416:  # range not satisfiable: the file is no longer than what we have
             return
         raise
     with response:
@@ -61,7 +61,7 @@ def _fetch(url: str, part: Path) -> None:
         )
         length = int(response.headers.get("Content-Length") or 0)
         have = size if goes_on else 0
-        log.info("%s: %d of %d bytes are here", url, have, have + length)
+        log.info("%s: have %d of %d bytes", url, have, have + length)
         with (
             part.open("ab" if goes_on else "wb") as file,
             tqdm.wrapattr(
@@ -69,6 +69,6 @@ def _fetch(url: str, part: Path) -> None:
             ) as progress,
         ):
             shutil.copyfileobj(progress, file, CHUNK)
-    # a connection that breaks looks like the end of the file
+    # a broken connection looks like the end of the file
     if length and part.stat().st_size != have + length:
         raise OSError(f"the connection broke after {part.stat().st_size} of {have + length} bytes")

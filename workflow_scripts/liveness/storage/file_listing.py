@@ -1,4 +1,4 @@
-"""Files below a folder of this machine, and whether they are still the same."""
+"""Listing of local folders, and a digest that detects changes below a folder."""
 
 import hashlib
 import os
@@ -10,12 +10,13 @@ from pathlib import Path
 def files_below(
     folder: Path, prefix: str = "", above: tuple[Path, ...] = ()
 ) -> Iterator[tuple[str, os.DirEntry]]:
-    """Yield each file with its name relative to the folder, links followed; a link to nothing is a file too.
+    """Yield (name relative to the folder, entry) for each file below it, following links.
 
-    Hidden files and folders (a leading dot) are passed over. Raises OSError for a folder that cannot be read.
+    A dangling link counts as a file. Hidden files and folders (a leading dot) are skipped. Raises
+    OSError if a folder cannot be read.
     """
     real = folder.resolve()
-    if real in above:  # a link to a folder that it lies in
+    if real in above:  # a link to one of its own parent folders
         return
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -28,7 +29,7 @@ def files_below(
 
 
 def size_and_time(entry: os.DirEntry) -> tuple[int, int]:
-    """Bytes, and time of last change in ns; zeros for a link to nothing."""
+    """Return the size in bytes and the modification time in ns; zeros for a dangling link."""
     try:
         status = entry.stat()
     except OSError:
@@ -37,7 +38,7 @@ def size_and_time(entry: os.DirEntry) -> tuple[int, int]:
 
 
 def state(folder: str | Path, most: int | None = None) -> str | None:
-    """Digest of names, sizes and times of all files below a folder; None where there are more than `most`."""
+    """Digest the names, sizes and times of all files below a folder; None for more than `most`."""
     limit = None if most is None else most + 1
     files = sorted((name, *size_and_time(entry)) for name, entry in islice(files_below(Path(folder)), limit))
     return None if len(files) == limit else hashlib.sha256(repr(files).encode()).hexdigest()[:16]

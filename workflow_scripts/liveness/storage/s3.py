@@ -1,7 +1,7 @@
-"""Files in S3: listed where they are, and fetched one at a time by whoever needs one.
+"""Files in S3: listed remotely and downloaded one at a time, when a job needs them.
 
-A place is a local path, or `s3://BUCKET/KEY`. Credentials, region and endpoint come from where all of
-Amazon's tools look for them: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL,
+A place is a local path or `s3://BUCKET/KEY`. Credentials, region and endpoint come from the usual
+AWS settings: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL and
 ~/.aws.
 """
 
@@ -21,18 +21,18 @@ SCHEME = "s3://"
 
 
 def is_remote(place: str | Path) -> bool:
-    """Whether a place is in S3; raises InputError for the addresses of other services."""
+    """Return whether a place is in S3; raise InputError for addresses of other services."""
     scheme, separator, _ = str(place).partition("://")
     if separator and scheme + separator != SCHEME:
-        raise InputError(f"{place}: only local paths and s3:// addresses can be read; name one of these.")
+        raise InputError(f"{place}: only local paths and s3:// addresses are supported; use one of these.")
     return bool(separator)
 
 
 def listed(folder: str) -> Iterator[tuple[str, int, int]]:
-    """Files below a folder in S3: name relative to it with `/`, size in bytes, time of last change in ns.
+    """Yield the name (relative, with `/`), size in bytes and modification time in ns of each file.
 
-    Any name with a part that begins with a dot is passed over. What lies in one folder of the first level is
-    in memory at once. Raises InputError if they cannot be listed.
+    Names with a part that begins with a dot are skipped. The listing of one first-level folder is
+    held in memory at a time. Raises InputError if the folder cannot be listed.
     """
     from pyarrow import fs
 
@@ -57,16 +57,16 @@ def listed(folder: str) -> Iterator[tuple[str, int, int]]:
 
 
 def head(place: str, size: int) -> bytes:
-    """The first `size` bytes of a file in S3, or fewer if it is shorter; raises OSError."""
+    """Read the first `size` bytes of a file in S3, or fewer if it is shorter; raise OSError."""
     with _s3().open_input_file(_key(place)) as file:
         return file.read(size)
 
 
 @contextmanager
 def local(place: str | Path) -> Iterator[Path]:
-    """Yield the path of a file: its own, or that of a copy (in TMPDIR) of a file in S3 that goes afterwards.
+    """Yield a local path of a file; a file in S3 is downloaded to TMPDIR and deleted afterwards.
 
-    Raises FileNotFoundError if there is no such file in S3, InputError if it cannot be fetched.
+    Raises FileNotFoundError if there is no such file in S3, InputError if the download fails.
     """
     if not is_remote(place):
         yield Path(place)
@@ -92,7 +92,7 @@ def _key(place: str) -> str:
 
 @cache
 def _s3() -> Any:
-    # imported here, since it takes most of a second in every process that decodes
+    # imported here because it takes most of a second in every process that decodes
     from pyarrow import fs
 
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
