@@ -86,6 +86,7 @@ lint: .venv/installed  ## what CI checks besides the tests
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/snakemake --lint
 
 format: .venv/installed  ## format Python and Snakemake files

@@ -56,7 +56,8 @@ rule evaluate:
     conda:
         "../envs/data.yaml"
     params:
-        evaluation={key: config["evaluation"][key] for key in ("threshold", "frame_level")},
+        threshold=lookup("evaluation/threshold", within=config),
+        frame_level=lookup("evaluation/frame_level", within=config),
         calibration=config["ensemble"].get("calibration"),
         aggregate=aggregation_params(),
         supplied=[name for name, model in config["models"].items() if model["weights"]],

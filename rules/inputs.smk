@@ -7,6 +7,21 @@ def waits_for_manifest(function):
     return function
 
 
+def producer(path):
+    """The rule that makes a path of the results."""
+    path = str(PATH_MODIFIER.modify(path))
+    return next(one for one in workflow.rules if one.is_producer(path))
+
+
+def manifest_checkpoint():
+    """The checkpoint, also where a workflow overrides one rule of this module: Snakemake then reads
+    these files again for that rule alone, and checkpoints.manifest does not exist.
+    """
+    if not hasattr(checkpoints, "manifest"):
+        checkpoints.register(producer(MANIFESTS.format(split="train")), fallback_name="manifest")
+    return checkpoints.manifest
+
+
 def wait_for_manifest(split):
     """An input function that adds no file. Snakemake judges a rule again after a checkpoint only if
     one of its input functions asks the checkpoint. The rule then stays done where the manifests are
@@ -15,7 +30,7 @@ def wait_for_manifest(split):
 
     @waits_for_manifest
     def wait(wildcards):
-        checkpoints.manifest.get(split=split)
+        manifest_checkpoint().get(split=split)
         return []
 
     return wait
@@ -28,7 +43,7 @@ def manifests_of(split, shards=SHARDS):
 
     @waits_for_manifest
     def manifests(wildcards):
-        checkpoints.manifest.get(split=split)
+        manifest_checkpoint().get(split=split)
         return [
             stored(path, keep_local=True) for path in expand(MANIFEST, split=split, shard=shards)
         ]
@@ -50,7 +65,8 @@ def forgetful_rules():
     with it whatever changed. Targets run nothing, and inputs that exist before any manifest need no
     such function: the folder of videos, and the scorer's configuration.
     """
-    ours = (one for one in workflow.rules if Path(str(one.snakefile)).parent == ROOT / "rules")
+    # not those of a workflow that includes these as a module, nor of another such module
+    ours = (one for one in workflow.rules if one.module_globals is globals())
     above = (folder_of_videos, prefixed(SCORER_CONFIG))
     return [
         one.name

@@ -1,6 +1,8 @@
-"""Fit the blend on held-out scores, and score each held-out video by one fitted without its fold."""
+"""Fit the blend on held-out scores; score each held-out video by one fitted without its fold."""
 
 import logging
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds
 from liveness.ensemble.aggregation import Aggregation, check_held_out, read_video_scores
@@ -9,6 +11,8 @@ from liveness.ensemble.recipe import BlendRecipe
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES_FILE, of_each
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 params = snakemake.params

@@ -1,10 +1,14 @@
-"""Remove the folders of files that were needed only on the way to the results."""
+"""Remove the folders of files that were only needed on the way to the results."""
 
 import logging
 import shutil
 from pathlib import Path
 
+from snakemake.iocontainers import Snakemake
+
 from liveness.runtime.job_log import start_log
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 for folder in filter(Path.is_dir, map(Path, snakemake.params.folders)):

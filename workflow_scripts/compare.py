@@ -1,6 +1,8 @@
-"""Tabulate two result folders: rates with intervals, their paired difference, speed."""
+"""Compare two result folders: rates with intervals, their paired difference, speed."""
 
 import logging
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.evaluation.run_comparison import compare, read_run, videos_per_second
 from liveness.report.markdown import comparison
@@ -8,11 +10,14 @@ from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.job_log import start_log
 
+snakemake: Snakemake
+
 start_log(snakemake.log[0])
 params = snakemake.params
 if not params.runs:
     raise InputError("runs is missing; name two result folders: snakemake compare --config runs=[A,B]")
-rates = compare(*map(read_run, params.runs), params.seed)
+first, second = map(read_run, params.runs)
+rates = compare(first, second, params.seed)
 text = comparison(rates, params.runs, [videos_per_second(run) for run in params.runs])
 logging.info("%s", text)
 with atomic_write(f"{params.output}.csv") as path:

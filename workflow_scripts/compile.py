@@ -1,6 +1,8 @@
-"""Compile an engine and hold it against its PyTorch model on real frames."""
+"""Compile an engine and validate it against its PyTorch model on real frames."""
 
 from pathlib import Path
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.engines.catalog import metadata_in
 from liveness.engines.compile import compile_engine
@@ -10,6 +12,8 @@ from liveness.engines.parity import Limits
 from liveness.engines.parity_sample import read_sample
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

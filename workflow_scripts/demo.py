@@ -1,11 +1,15 @@
-"""Film the demo's videos: people who look into the camera, live and re-captured from screens and paper."""
+"""Generate the demo's videos: people in front of a camera, live and replayed or printed."""
 
 from pathlib import Path
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.demo.dataset import make_split
 from liveness.runtime.job_log import start_log
 
-# Not the configuration's: another seed for training should not mean other videos.
+snakemake: Snakemake
+
+# Not the configuration's seed: another one for training should not change the videos.
 SEED = 7
 
 start_log(snakemake.log[0])

@@ -1,7 +1,9 @@
-"""Tabulate held-out figures of degraded videos, attack types, folds and groups beside the plain ones."""
+"""Compute held-out rates of degraded videos, attack types, folds and groups."""
 
 import logging
 from pathlib import Path
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, check_held_out, read_video_scores
@@ -11,6 +13,8 @@ from liveness.evaluation.robustness import by_group, robustness
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES_FILE, of_each
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 params = snakemake.params

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+from snakemake.iocontainers import Snakemake
+
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.video.frame_store import extract
 from liveness.video.manifest import read_manifest
 from liveness.video.sampling import Sampling
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

@@ -1,6 +1,8 @@
-"""Training videos whose label is likely wrong: a table, and what they look like."""
+"""List training videos whose label is likely wrong, and show them."""
 
 import logging
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.blend import read_held_out
@@ -10,6 +12,8 @@ from liveness.report.html_pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.video.frame_subset import frame_subset
+
+snakemake: Snakemake
 
 VIDEOS = 48
 FRAMES = 4
@@ -24,10 +28,9 @@ with atomic_write(snakemake.output.table) as path:
     doubtful.to_csv(path)
 
 shown = doubtful.head(VIDEOS)
+names = [str(fname) for fname in shown.index]
 params = snakemake.params
-with frame_subset(
-    shown.index, snakemake.input.manifests, params.videos, params.frames, snakemake.threads
-) as store:
+with frame_subset(names, snakemake.input.manifests, params.videos, params.frames, snakemake.threads) as store:
     cards = [
         Card(
             fname,
@@ -35,7 +38,7 @@ with frame_subset(
             spread_frames(store, fname, FRAMES),
             "labelled live" if video["liveness_score"] else "labelled spoof",
         )
-        for fname, video in shown.iterrows()
+        for fname, (_, video) in zip(names, shown.iterrows(), strict=True)
     ]
 with atomic_write(snakemake.output.sheet) as path:
     text = page("Labels that are likely wrong", paragraph(note), contact_sheet(cards))

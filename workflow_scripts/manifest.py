@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
+from snakemake.iocontainers import Snakemake
+
 from liveness.runtime.job_log import start_log
 from liveness.video.manifest import build_manifest
 
+snakemake: Snakemake
+
 start_log(snakemake.log[0])
-# Undeclared, so that it survives failed jobs and reruns; named by the code, so that a corrected probe counts.
+# Undeclared, so that it survives failed jobs and reruns; named by the digest of the code, so that a
+# corrected probe starts a new one.
 cache = f"{snakemake.params.cache}.probes-{snakemake.params.code}.sqlite"
 build_manifest(
     snakemake.input.videos,

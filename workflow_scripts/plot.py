@@ -1,7 +1,9 @@
-"""Figures of held-out scores: error trade-offs, distributions, calibration, models beside the blend."""
+"""Plot held-out scores: error trade-offs, distributions, calibration, models and the blend."""
 
 import json
 from pathlib import Path
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, check_held_out, model_scores, read_video_scores
@@ -11,6 +13,8 @@ from liveness.report import plots
 from liveness.report.plot_style import write_figure
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES_FILE, of_each
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 params, output = snakemake.params, snakemake.output

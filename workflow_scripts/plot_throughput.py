@@ -1,6 +1,7 @@
-"""What each stage of scoring would reach by itself, as a figure and a table."""
+"""Plot and tabulate the throughput that each stage of scoring would reach by itself."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from liveness.report.html_pages import page, paragraph, sortable_table
 from liveness.report.plot_style import write_figure
@@ -9,6 +10,8 @@ from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import STAGES_FILE, of_each
 from liveness.scoring.timing import read_stages
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 stages = pd.concat(

@@ -1,7 +1,9 @@
-"""Score the frames of a shard's videos with every engine that may."""
+"""Score the frames of a shard's videos with every eligible engine."""
 
 import logging
 from pathlib import Path
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds
 from liveness.engines.catalog import metadata_in
@@ -14,6 +16,8 @@ from liveness.scoring.shard import score_shard, videos_of
 from liveness.scoring.shard_files import SCORES_FILE, STAGES_FILE, VIDEOS_FILE
 from liveness.scoring.timing import Finished, video_table
 from liveness.video.manifest import read_manifest
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
@@ -32,7 +36,7 @@ with atomic_write(folder / SCORES_FILE) as path:
         members=[Member(*member) for member in params.members],
         views=settings.test_views(),
         sampling=settings.sampling(snakemake.config["frames"]["nvdec"]),
-        # neither the batch size nor the decoder changes a score, so they are no parameters
+        # the batch size and the decoder change no score, so they are no parameters
         batch_size=snakemake.config["inference"]["batch_size"],
         threads=snakemake.threads,
     )

@@ -1,6 +1,8 @@
-"""Score a shard of degraded training videos, as `predict` scores them undamaged."""
+"""Score a shard of degraded training videos, otherwise as `predict` does."""
 
 import logging
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.augmentation.fixed_degradation import degraded
 from liveness.dataset.labels import read_folds
@@ -12,6 +14,8 @@ from liveness.scoring.pipeline import Member
 from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.shard import score_shard, videos_of
 from liveness.video.manifest import read_manifest
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

@@ -1,12 +1,16 @@
-"""A sheet of training frames and of what augmentation makes of them."""
+"""Show training frames, and what augmentation makes of them."""
 
-from liveness.dataset.labels import read_folds
+from snakemake.iocontainers import Snakemake
+
+from liveness.dataset.labels import labels_by_name, read_folds
 from liveness.report.augmentation_sheet import choose, middle_frames, sheet
 from liveness.report.html_pages import contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.settings.training import Augmentation
 from liveness.video.frame_subset import frame_subset
+
+snakemake: Snakemake
 
 LIVE, SPOOF = 4, 3
 NOTE = (
@@ -16,7 +20,7 @@ NOTE = (
 
 start_log(snakemake.log[0])
 params = snakemake.params
-labels = read_folds(snakemake.input.folds)["liveness_score"].to_dict()
+labels = labels_by_name(read_folds(snakemake.input.folds))
 chosen = choose(labels, {1: LIVE, 0: SPOOF})
 with frame_subset(
     chosen, snakemake.input.manifests, params.videos, params.frames, snakemake.threads

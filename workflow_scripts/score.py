@@ -1,9 +1,13 @@
-"""Score a folder with the engines that are there."""
+"""Score a folder with the engines of a finished run."""
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scorer import Scorer
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)

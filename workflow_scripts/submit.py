@@ -1,6 +1,8 @@
-"""Blend the frame scores into one score per video and write the rows that were asked for."""
+"""Blend the frame scores into one score per video, and write the requested rows."""
 
 import logging
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_names
 from liveness.ensemble.aggregation import Aggregation, read_video_scores
@@ -13,6 +15,8 @@ from liveness.scoring.submission import submission_rows
 from liveness.scoring.timing import read_videos, times
 from liveness.storage.natural_order import natural_order
 
+snakemake: Snakemake
+
 start_log(snakemake.log[0])
 params = snakemake.params
 recipe = BlendRecipe(**params.ensemble)
@@ -23,7 +27,7 @@ rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natural_
 submission, unreadable = submission_rows(
     rows,
     blend(scores),
-    videos["problem"][videos["problem"] != ""].to_dict(),
+    {str(fname): problem for fname, problem in videos["problem"].items() if problem},
     params.fallback_score,
     params.max_unreadable,
 )

@@ -1,10 +1,13 @@
 """Make a sortable page of a CSV file."""
 
 import pandas as pd
+from snakemake.iocontainers import Snakemake
 
 from liveness.report.html_pages import page, sortable_table
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
+
+snakemake: Snakemake
 
 start_log(snakemake.log[0])
 source = snakemake.input.table

@@ -1,7 +1,9 @@
-"""Tables of held-out figures and videos, and of what the training videos are, as pages that sort."""
+"""Make sortable pages of held-out rates, of held-out videos, and of the training data."""
 
 import json
 from pathlib import Path
+
+from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, check_held_out, model_scores, read_video_scores
@@ -15,9 +17,13 @@ from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES_FILE, of_each
 from liveness.video.manifest import read_manifest
 
+snakemake: Snakemake
+
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**snakemake.params.aggregate))
+scores = read_video_scores(
+    of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**snakemake.params.aggregate)
+)
 check_held_out(scores, folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))

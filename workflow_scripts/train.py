@@ -4,18 +4,23 @@ import json
 import shutil
 from pathlib import Path
 
+from snakemake.iocontainers import Snakemake
+
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.training.fine_tune import forget
 from liveness.training.job import HISTORY, WEIGHTS, fit_together, make_job
 
+snakemake: Snakemake
+
 start_log(snakemake.log[0])
 lease(snakemake.resources.gpu)
 params = dict(snakemake.params.items())
 folders = {name: params.pop(name) for name in ("states", "logs")}
 if snakemake.input.pretrained:
-    params["pretrained"] = snakemake.input.pretrained[0]  # the copy of this job, where files are in storage
+    # this job's copy of a file in storage
+    params["pretrained"] = snakemake.input.pretrained[0]
 if snakemake.input.lr:
     found = json.loads(Path(snakemake.input.lr[0]).read_text(encoding="utf-8"))
     params["training"] = params["training"] | found

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from liveness.runtime.errors import InputError
+from liveness.settings.folds import Folds
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +21,61 @@ class Leakage:
     """What would have leaked between ungrouped folds, for the report."""
 
     groups: int
-    duplicates: list[dict[str, str | int]] = field(default_factory=list)
+    duplicates: list[dict[Any, Any]] = field(default_factory=list)
     merged_groups: list[list[str]] = field(default_factory=list)
-    contradictory_labels: list[dict[str, str | int]] = field(default_factory=list)
-    unlabelled: dict[str, str] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    other_attacks: dict[str, str] = field(default_factory=dict)
+    contradictory_labels: list[dict[Any, Any]] = field(default_factory=list)
+    unlabelled: dict[Any, str] = field(default_factory=dict)
+    unreadable: dict[Any, str] = field(default_factory=dict)
+    other_attacks: dict[Any, str] = field(default_factory=dict)
+
+
+def make_folds(
+    labels: pd.DataFrame, problems: pd.Series, duplicates: pd.DataFrame, settings: Folds, seed: int
+) -> tuple[pd.DataFrame, Leakage]:
+    """Assign labelled, readable videos to folds.
+
+    Args:
+        labels: liveness_score and, where known, group and attack, by fname.
+        problems: why a video cannot be read ("" if it can), by fname, of all videos.
+        duplicates: pairs of near-duplicates, with the columns first and second.
+        settings: of `folds`.
+        seed: draws among equal assignments.
+
+    Returns:
+        liveness_score, group and fold by fname, sorted; and what would have leaked between folds.
+        Attack types are left out, so that naming one later retrains nothing.
+
+    Raises:
+        InputError: as `assign_folds` and `assign_folds_by_attack`.
+    """
+    # every video is a group of its own until the labels or near-duplicates say otherwise
+    groups = pd.Series(problems.index, index=problems.index)
+    if settings.groups != "duplicates" and "group" in labels:
+        groups.update(labels["group"][labels["group"] != ""])
+    groups, merged = merge_groups(groups, duplicates)
+
+    unreadable = problems[problems != ""]
+    labels = labels.drop(unreadable.index, errors="ignore")
+    labels["group"] = groups.loc[labels.index]
+    truth = labels["liveness_score"]
+    attacks = labels["attack"] if "attack" in labels else pd.Series("", labels.index)
+    if settings.by == "attack":
+        fold = assign_folds_by_attack(truth, labels["group"], attacks, settings.count, seed)
+    else:
+        fold = assign_folds(truth, labels["group"], settings.count, seed)
+    other_attacks = attacks.drop(fold.index)
+    labels = labels.loc[fold.index].assign(fold=fold)
+    left_out = [*labels.index, *unreadable.index, *other_attacks.index]
+    leakage = Leakage(
+        groups=int(groups.nunique()),
+        duplicates=duplicates.to_dict("records"),
+        merged_groups=merged,
+        contradictory_labels=contradictions(duplicates, truth).to_dict("records"),
+        unlabelled=groups.drop(left_out, errors="ignore").to_dict(),
+        unreadable=unreadable.to_dict(),
+        other_attacks=other_attacks.to_dict(),
+    )
+    return labels[["liveness_score", "group", "fold"]].sort_index(), leakage
 
 
 def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series, list[list[str]]]:

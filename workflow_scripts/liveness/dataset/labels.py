@@ -64,6 +64,11 @@ def read_folds(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
 
 
+def labels_by_name(folds: pd.DataFrame) -> dict[str, int]:
+    """Return 1 (live) or 0 (spoof) by fname, of the table that `read_folds` returns."""
+    return {str(fname): int(label) for fname, label in folds["liveness_score"].items()}
+
+
 def with_attacks(folds: pd.DataFrame, labels: str | Path) -> pd.DataFrame:
     """Add the types of attacks, which folds.csv leaves out, from the labels file: "" where unknown."""
     table = read_labels(labels).set_index("fname")

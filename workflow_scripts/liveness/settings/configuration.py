@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from annotated_types import Interval, Len, MinLen
 
@@ -19,6 +19,7 @@ from liveness.settings.constraints import (
 )
 from liveness.settings.engine import Engine
 from liveness.settings.ensemble import Ensemble, Evaluation
+from liveness.settings.folds import Folds
 from liveness.settings.frames import Frames
 from liveness.settings.inference import Inference
 from liveness.settings.training import Training
@@ -69,22 +70,6 @@ class Source:
     unzip: Mapping[str, Text] = field(default_factory=dict)
     """Which folders (with a slash at the end) and files of the zip archive get which paths, from the
     working directory: instead of to."""
-
-
-@dataclass(frozen=True)
-class Folds:
-    """Cross-validation."""
-
-    count: Annotated[int, Interval(ge=2)] = 5
-    """Cross-validation folds."""
-    by: Literal["group", "attack"] = "group"
-    """What a fold holds out: people (group), or people and types of attacks that its engines then
-    never saw (attack)."""
-    groups: Literal["auto", "labels", "duplicates"] = "auto"
-    """Where groups that must not straddle folds come from: labels, duplicates (near-duplicate
-    search), or auto (both)."""
-    max_distance: Annotated[int, Interval(ge=0, le=128)] = 20
-    """Largest distance of perceptual hashes, of 128 bits, at which two frames are near-duplicates."""
 
 
 @dataclass(frozen=True)

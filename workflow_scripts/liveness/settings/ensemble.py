@@ -37,8 +37,6 @@ class Evaluation:
     """Criterion of the threshold, which is chosen on held-out scores."""
     frame_level: bool = False
     """Also report the rates of single frames."""
-    degradations: Annotated[list[Degradation], Unique()] = field(
-        default_factory=lambda: list(DEGRADATIONS)
-    )
+    degradations: Annotated[list[Degradation], Unique()] = field(default_factory=lambda: list(DEGRADATIONS))
     """What `snakemake evaluate_robustness` does to held-out videos before it scores them again; each
     costs one more prediction."""

@@ -1,0 +1,57 @@
+"""Held-out error rates of every model and of the blend: the content of metrics.json."""
+
+from typing import Any
+
+import pandas as pd
+
+from liveness.ensemble.aggregation import check_held_out, model_scores, single_frames
+from liveness.ensemble.blend import Blend, held_out
+from liveness.ensemble.recipe import BlendRecipe
+from liveness.evaluation.rates import held_out_rates
+
+
+def held_out_metrics(
+    scores: pd.DataFrame,
+    folds: pd.DataFrame,
+    blend: Blend,
+    blended: pd.DataFrame,
+    criterion: str,
+    seed: int,
+    frame_scores: pd.DataFrame | None = None,
+) -> dict[str, Any]:
+    """Compute the rates of each model by itself and of the blend.
+
+    Args:
+        scores: of videos, by model and fold (see `aggregation.video_scores`), all held out.
+        folds: liveness_score, group, attack and fold by fname.
+        blend: fitted on all of them.
+        blended: score and threshold by fname, of blends fitted without the video's fold.
+        criterion: of the thresholds of models by themselves.
+        seed: of the bootstrap.
+        frame_scores: of single frames; adds their rates to each model.
+
+    Raises:
+        ValueError: a score is not held out.
+    """
+    alone = BlendRecipe("mean", criterion=criterion)
+
+    def rates(table: pd.DataFrame, folds: pd.DataFrame) -> dict[str, Any]:
+        return held_out_rates(table.join(folds[["liveness_score", "group", "attack"]]), seed)
+
+    check_held_out(scores, folds)
+    models = {
+        name: rates(held_out(own, folds, alone), folds) for name, own in scores.groupby("model", sort=True)
+    }
+    for name, own in [] if frame_scores is None else frame_scores.groupby("model"):
+        single, of_frames = single_frames(own, folds)
+        models[name]["frame_level"] = rates(held_out(single, of_frames, alone), of_frames)
+    return {
+        "models": models,
+        "blend": rates(blended, folds)
+        | {
+            "method": blend.method,
+            "scored": int(scores["fname"].nunique()),
+            "complete": len(model_scores(scores).dropna()),
+        },
+        "threshold": {"criterion": blend.criterion, "value": blend.threshold},
+    }
