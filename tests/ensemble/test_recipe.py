@@ -1,0 +1,53 @@
+"""Recipes of a blend: which of them need held-out scores."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from liveness.ensemble.blend import given_blend
+from liveness.ensemble.recipe import FITTED, BlendRecipe
+from running import ROOT
+
+SCORES = pd.DataFrame(
+    {"fname": ["v", "v", "v"], "model": ["a", "a", "b"], "fold": [0, 1, 0], "score": [0.1, 0.3, 0.6]}
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"method": "mean"}, 0.4),
+        ({"method": "weights", "weights": {"a": {0: 1.0}, "b": {0: 3.0}}}, 0.475),
+    ],
+)
+def test_what_is_not_fitted_needs_no_held_out_scores(options: dict[str, Any], expected: float) -> None:
+    recipe = BlendRecipe(**options)
+    assert not recipe.fitted
+    assert given_blend(recipe)(SCORES)["v"] == pytest.approx(expected)
+    assert BlendRecipe(**options, criterion="bpcer20").fitted is False, "a threshold changes no score"
+
+
+@pytest.mark.parametrize("calibration", ["temperature", "isotonic"])
+@pytest.mark.parametrize("method", ["mean", "weights", *FITTED])
+def test_a_calibration_is_always_fitted(method: Any, calibration: Any) -> None:
+    assert BlendRecipe(method=method, calibration=calibration).fitted
+
+
+@pytest.mark.parametrize("method", ["rank_mean", "optimised", "stacking", "blending"])
+def test_methods_that_learn_from_scores_are_fitted(method: Any) -> None:
+    assert BlendRecipe(method=method).fitted
+
+
+def test_parsing_the_rules_imports_no_numerical_library() -> None:
+    """Every job of the workflow parses them."""
+    program = (
+        "import sys, liveness.ensemble.recipe\n"
+        "print(sorted({'numpy', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT / "workflow_scripts", capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n", done.stderr
