@@ -5,34 +5,36 @@ the training split, with three seeds. The baseline uses mean colours and sharpne
 ten minutes on two cores and ends with lines `name value`.
 """
 
-import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 import yaml
-from figures import ROOT, snakemake
+from measure import ROOT, SMOKE, argument_parser, small_config, snakemake, stand_in
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-
 from liveness.dataset.labels import read_folds, read_labels
-from liveness.ensemble.aggregation import model_scores, read_video_scores
+from liveness.ensemble.aggregation import Aggregation, model_scores, read_video_scores
 from liveness.metrics.error_rates import equal_error_rate
 from liveness.video.decoder import probe, read_frames
+
+
+def demo_config() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return small_config(config) if SMOKE else config
 
 
 def held_out(run: Path) -> tuple[pd.Series, pd.Series]:
     """Return labels and mean scores of the training videos by file name."""
     shards = sorted(run.glob("results/scores/train/*/scores.parquet"))
-    scores = model_scores(read_video_scores(shards, "mean")).mean(axis=1)
+    scores = model_scores(read_video_scores(shards, Aggregation("mean"))).mean(axis=1)
     return read_folds(run / "results/folds/folds.csv")["liveness_score"].loc[scores.index], scores
 
 
@@ -70,7 +72,7 @@ def plain_baseline(demo: Path) -> dict[str, float]:
 
 def shuffled_run(demo: Path, run: Path, seed: int) -> float:
     """Return the held-out EER after training on labels shuffled within the training split."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = demo_config()
     labels = read_labels(demo / "train/labels.csv").drop(columns="attack")
     labels["liveness_score"] = np.random.default_rng(seed).permutation(labels["liveness_score"])
     labels.to_csv(run / "labels.csv", index=False)
@@ -82,7 +84,7 @@ def shuffled_run(demo: Path, run: Path, seed: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="shuffled runs (default: %(default)s)")
     parser.add_argument(
         "--folder", type=Path, help="where to run and keep the files (default: a temporary one)"
@@ -91,7 +93,10 @@ def main() -> None:
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="demo-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
 
-    snakemake(folder, yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
+    if SMOKE:
+        stand_in(folder / "demo")
+        arguments.seeds = 1
+    snakemake(folder, demo_config())
     labels, scores = held_out(folder)
     answers = read_labels(folder / "demo/test/answers.csv").set_index("fname")["liveness_score"]
     submission = pd.read_csv(folder / "results/submission.csv", dtype={"fname": str})

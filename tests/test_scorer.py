@@ -1,4 +1,4 @@
-"""The Python interface: videos in, scores out, by the engines of a finished run."""
+"""The Python interface scores videos with the engines of a finished run."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_scores_are_those_of_the_submission(finished: Run) -> None:
 def test_a_broken_video_gets_the_fallback_and_every_video_one_row_in_the_order_asked_for(
     finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many videos are held at once."""
+    """This holds for any number of videos in memory."""
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"broken")
     whole = [finished.folder / "test" / name for name in TEST_NAMES]

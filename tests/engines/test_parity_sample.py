@@ -1,4 +1,4 @@
-"""The sample that engines are validated with: drawn from stored frames, kept beside the engine."""
+"""The parity sample is drawn from stored frames and saved with the engine."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ LABELS = {"0.mp4": 1, "1.mp4": 0}
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
-    """Four frames of each of three videos, the last of which has no label."""
+    """Four frames each of three videos, of which the last has no label."""
     folder = tmp_path_factory.mktemp("videos")
     for video in range(3):
         write_clip(folder / f"{video}.mp4", numbered(4 * video + 4)[4 * video :])

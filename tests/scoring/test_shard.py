@@ -1,4 +1,4 @@
-"""One shard: real videos through real engines to a file of scores."""
+"""Score one shard of real videos with real engines."""
 
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def test_held_out_videos_are_scored_by_the_engine_of_their_fold(
             expected = alone(np.stack([model_input(frame, SIZE) for frame in frames]))
             np.testing.assert_allclose(part.sort_values("index")["score"], expected, atol=1e-5)
             assert part.sort_values("index")["time"].tolist() == times.tolist()
-    # what nobody can score is not decoded either; what cannot be decoded is told
+    # videos without an eligible engine are not decoded; undecodable videos are reported
     problems = {video.fname: bool(video.problem) for video in finished}
     assert problems == {"0.mp4": False, "1.mp4": False, "2.mp4": False, "broken.mp4": True}
     stages = stages.set_index("stage")

@@ -66,7 +66,7 @@ def fitted(
 
 
 def state_path(frames: Path, folds: Path) -> str:
-    """Where the job of a rule with these two input files keeps its state."""
+    """Return the state folder of a job with the two input files."""
     params = {"architecture": "test_convnext", "image_size": 64, "pretrained": False, "drop_path": 0.0}
     return make_job(
         params | {"training": {}, "seed": 1}, training=RECIPE, inputs=[str(frames), str(folds)],

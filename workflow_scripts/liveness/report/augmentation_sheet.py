@@ -20,7 +20,7 @@ MIDDLE = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class Example:
-    """A stored frame, uint8 RGB [H, W, 3], with its row in the store and its label (1 live, 0 spoof)."""
+    """A stored frame, uint8 RGB [H, W, 3], with its row in the store and label (1 = live)."""
 
     fname: str
     row: int

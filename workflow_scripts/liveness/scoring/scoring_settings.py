@@ -1,4 +1,4 @@
-"""What lies between a video and the scores of its frames, apart from the engines."""
+"""All settings between a video and its frame scores, except the engines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from liveness.video.sampling import Sampling
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """Settings that change scores: for rule `predict`, its degraded twin and the scorer's
-    configuration.
+    """Settings that affect scores, for `predict`, `predict_degraded` and the scorer.
 
     Attributes:
-        frames: settings of `frames`, those that matter.
-        first: frames of each video that are scored.
+        frames: settings of `frames` that affect scores.
+        first: number of frames scored per video.
         views: names of the views, whose scores are averaged.
         crop_side: side of views that are parts, as a fraction of the frame's.
     """
