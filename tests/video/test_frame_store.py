@@ -1,4 +1,4 @@
-"""Frames stored in memory-mapped files, equal to those that are decoded live."""
+"""Frames stored in memory-mapped files equal those decoded live."""
 
 import logging
 import multiprocessing
@@ -64,7 +64,7 @@ def test_every_readable_video_has_its_frames_in_the_manifests_order(
     assert len(store) == 27
 
 
-def test_stored_frames_are_the_live_ones(shards: list[Path], folder: Path, manifests: list[Path]) -> None:
+def test_stored_frames_equal_live_ones(shards: list[Path], folder: Path, manifests: list[Path]) -> None:
     store = FrameStore(shards)
     for video in read_manifest(manifests).query("readable").itertuples():
         images, times, _ = read_video(folder / video.fname, video.duration, SAMPLING)
@@ -75,7 +75,7 @@ def test_stored_frames_are_the_live_ones(shards: list[Path], folder: Path, manif
             assert np.abs(store.image(row).astype(int) - image).mean() < 2
 
 
-def test_unreadable_videos_are_remembered_with_the_reason(
+def test_unreadable_videos_are_stored_with_the_reason(
     shards: list[Path], manifests: list[Path], folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = FrameStore(shards)
@@ -100,7 +100,7 @@ def test_the_digest_covers_names_indices_times_images_and_unreadable_videos(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def digest(*videos: tuple[str, list[tuple[float, bytes]] | str]) -> str:
-        """Of a file with these videos: a name, with its (time, JPEG) or the reason why there are none."""
+        """Digest a file of these videos: a name, with its (time, JPEG) or an error text."""
         results = dict(videos)
         monkeypatch.setattr(frame_store, "bounded_map", lambda _, items, *__, **___: [
             (item, results[item[0]] if isinstance(results[item[0]], str) else (results[item[0]], 0))
@@ -152,11 +152,13 @@ def test_a_damaged_or_older_file_is_named(
     path = tmp_path / "0.arrow"
     path.write_bytes(shards[0].read_bytes())
     damage(path)
-    with pytest.raises(InputError, match=r"0\.arrow: the file is damaged or of an older version; delete it"):
+    with pytest.raises(
+        InputError, match=r"0\.arrow: the file is damaged or from an older version; delete it"
+    ):
         read(path)
 
 
-def test_a_shard_without_videos_is_a_file_without_frames(manifests: list[Path], tmp_path: Path) -> None:
+def test_a_shard_without_videos_has_no_frames(manifests: list[Path], tmp_path: Path) -> None:
     nothing = read_manifest(manifests).iloc[:0]
     extract(nothing, tmp_path, tmp_path / "empty.arrow", SAMPLING, workers=1)
     assert len(FrameStore([tmp_path / "empty.arrow"])) == 0
@@ -168,7 +170,7 @@ def sums(store: FrameStore) -> list[int]:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_store_goes_to_other_processes(shards: list[Path], method: str) -> None:
+def test_a_store_can_be_sent_to_other_processes(shards: list[Path], method: str) -> None:
     store = FrameStore(shards)
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert pool.apply(sums, (store,)) == sums(store)

@@ -1,4 +1,4 @@
-"""A few videos' frames are those that are stored of all."""
+"""Frames of a subset of the videos equal those stored for all videos."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,13 +14,15 @@ from liveness.video.sampling import Sampling
 SAMPLING = Sampling(3, (0.0, 1.0), short_side=48)
 
 
-def test_frames_of_some_videos_are_those_that_are_stored_of_all(tmp_path: Path) -> None:
+def test_frames_of_a_subset_equal_those_stored_for_all_videos(tmp_path: Path) -> None:
     for number in range(4):
         write_clip(tmp_path / f"{number}.mp4", numbered(8 + number))
     (tmp_path / "broken.mp4").write_bytes(b"broken")
     manifests = [tmp_path / "0.csv", tmp_path / "1.csv"]
     build_manifest(tmp_path, manifests, tmp_path / "cache.sqlite", workers=1)
-    extract(read_manifest(manifests), tmp_path, tmp_path / "all.arrow", replace(SAMPLING, quality=80), workers=1)
+    extract(
+        read_manifest(manifests), tmp_path, tmp_path / "all.arrow", replace(SAMPLING, quality=80), workers=1
+    )
     stored = FrameStore([tmp_path / "all.arrow"])
 
     asked = ["3.mp4", "broken.mp4", "1.mp4"]
@@ -34,7 +36,7 @@ def test_frames_of_some_videos_are_those_that_are_stored_of_all(tmp_path: Path) 
                 assert np.array_equal(few.image(one), stored.image(other))
 
 
-def test_of_no_videos_there_are_no_frames(tmp_path: Path) -> None:
+def test_an_empty_subset_has_no_frames(tmp_path: Path) -> None:
     write_clip(tmp_path / "0.mp4", numbered(8))
     build_manifest(tmp_path, [tmp_path / "0.csv"], tmp_path / "cache.sqlite", workers=1)
     with frame_subset(
@@ -43,7 +45,7 @@ def test_of_no_videos_there_are_no_frames(tmp_path: Path) -> None:
         assert len(none) == 0
 
 
-def test_varied_frames_are_of_as_many_videos_as_possible(tmp_path: Path) -> None:
+def test_varied_frames_come_from_as_many_videos_as_possible(tmp_path: Path) -> None:
     for number in range(5):
         write_clip(tmp_path / f"{number}.mp4", numbered(8))
     (tmp_path / "broken.mp4").write_bytes(b"broken")

@@ -1,4 +1,4 @@
-"""JPEG as stored frames use it."""
+"""JPEG encoding of stored frames."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ def test_jpeg_keeps_sizes_and_the_order_of_the_colours(
     assert np.abs(stored.astype(int) - image).max() <= 4
 
 
-def test_from_quality_95_on_colours_keep_their_resolution() -> None:
-    """Red and blue columns, one pixel wide, mix where colours are stored at half resolution."""
+def test_from_quality_95_on_chroma_is_not_subsampled() -> None:
+    """Red and blue columns, one pixel wide, blend if chroma is stored at half resolution."""
     image = np.zeros((32, 32, 3), np.uint8)
     image[:, ::2, 0] = 255
     image[:, 1::2, 2] = 255
@@ -32,5 +32,5 @@ def test_from_quality_95_on_colours_keep_their_resolution() -> None:
 
 
 def test_a_damaged_frame_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="remove it, so that it is extracted again"):
+    with pytest.raises(ValueError, match="delete it to have it extracted again"):
         decode_jpeg(b"no jpeg")

@@ -1,4 +1,4 @@
-"""Which videos there are, and which shard each belongs to, whatever they are called."""
+"""Manifests: discovery of videos under any name, their shards, and the cache of probes."""
 
 import os
 import shutil
@@ -25,28 +25,28 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(fname=file_names, shards=st.integers(1, 1000))
-def test_a_shard_is_one_of_those_there_are(fname: str, shards: int) -> None:
+def test_shard_numbers_are_within_range(fname: str, shards: int) -> None:
     assert 0 <= shard_of(fname, shards) < shards
 
 
-def test_shards_are_the_same_for_ever() -> None:
+def test_shards_never_change() -> None:
     assert [shard_of(fname, 1000) for fname in ("0001.mp4", "größer/ü 1.mov", "")] == [215, 298, 876]
 
 
-def test_both_ways_to_write_an_accent_are_one_name() -> None:
+def test_both_encodings_of_an_accent_are_the_same_name() -> None:
     assert shard_of("caf\u00e9.mp4", 1000) == shard_of("cafe\u0301.mp4", 1000)
 
 
 @given(prefix=file_names, shards=st.integers(2, 16))
 def test_shards_are_about_equally_large(prefix: str, shards: int) -> None:
-    """Binomial: five standard deviations are exceeded about once in a million draws."""
+    """Sizes are binomial: about one draw in a million exceeds five standard deviations."""
     n = 400 * shards
     sizes = Counter(shard_of(f"{prefix}{k}.mp4", shards) for k in range(n))
     assert len(sizes) == shards
     assert max(abs(size - 400) for size in sizes.values()) < 5.5 * 400**0.5
 
 
-def test_all_videos_are_listed_in_natural_order_and_nothing_else(tmp_path: Path, clip: Path) -> None:
+def test_only_videos_are_listed_in_natural_order(tmp_path: Path, clip: Path) -> None:
     videos = [
         "2.mp4",
         "10.MP4",
@@ -94,7 +94,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path, clip: Path) -> No
 
 
 def test_a_missing_or_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere: there is no such folder"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder"):
         list_videos(tmp_path / "nowhere")
     (tmp_path / "label.csv").write_text("fname,liveness_score\n")
     with pytest.raises(InputError, match="no video found"):
@@ -117,7 +117,7 @@ def folder(tmp_path: Path, clip: Path) -> Path:
 
 
 def build(folder: Path) -> list[bytes]:
-    """Build three shards with a cache beside the folder; return their bytes."""
+    """Build three shards, with the cache beside the folder, and return their bytes."""
     paths = [folder.parent / f"{shard}.csv" for shard in range(3)]
     build_manifest(folder, paths, folder.parent / "cache.sqlite", workers=1)
     return [path.read_bytes() for path in paths]
@@ -128,7 +128,7 @@ def read(folder: Path) -> dict[str, dict]:
     return {row["fname"]: row for row in rows}
 
 
-def test_each_video_has_one_row_in_its_shard_with_what_the_probe_found(folder: Path, clip: Path) -> None:
+def test_each_video_has_one_row_in_its_shard_with_its_probe(folder: Path, clip: Path) -> None:
     (folder / "broken.mp4").write_bytes(b"broken")
     build(folder)
     rows = read(folder)
@@ -163,7 +163,7 @@ def test_only_the_shard_of_a_changed_video_changes(folder: Path, tmp_path: Path)
     assert [k for k in range(3) if after[k] != last[k]] == [shard_of("4.mp4", 3)]
 
 
-def test_a_shard_without_videos_is_a_header(tmp_path: Path, folder: Path) -> None:
+def test_a_shard_without_videos_has_only_a_header(tmp_path: Path, folder: Path) -> None:
     paths = [tmp_path / f"{shard}.csv" for shard in range(50)]
     build_manifest(folder, paths, tmp_path / "cache.sqlite", workers=1)
     frames = [read_manifest([path]) for path in paths]
@@ -173,8 +173,8 @@ def test_a_shard_without_videos_is_a_header(tmp_path: Path, folder: Path) -> Non
     assert len(empty[0].read_text().splitlines()) == 1
 
 
-def test_what_is_known_is_not_probed_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupted run leaves the cache; only unreadable files get a second chance."""
+def test_known_files_are_not_probed_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only unreadable files are probed again."""
     (folder / "broken.mp4").write_bytes(b"broken")
     before = build(folder)
     probed: list[str] = []
@@ -190,7 +190,7 @@ def test_what_is_known_is_not_probed_again(folder: Path, monkeypatch: pytest.Mon
     assert probed == ["broken.mp4"]
 
 
-def test_an_interrupted_run_goes_on_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_resumes_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "SECONDS_BETWEEN_SAVES", 0)
     probed: list[str] = []
     really = manifest.bounded_map
@@ -236,7 +236,7 @@ values = st.tuples(
         )
     )
 )
-def test_what_is_written_is_read(
+def test_written_rows_are_read_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[tuple[str, int, int], tuple]]
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "shard.csv"

@@ -1,4 +1,4 @@
-"""Signals after OpenVINO was used: in a process of its own, since a failure ends it."""
+"""Signals after OpenVINO was used, tested in a separate process because a failure kills it."""
 
 import subprocess
 import sys
@@ -27,6 +27,6 @@ print("alive")
 """
 
 
-def test_a_signal_after_engines_were_closed_in_another_thread_kills_nobody() -> None:
+def test_a_signal_after_another_thread_closed_the_engines_is_harmless() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

@@ -1,4 +1,4 @@
-"""The one way from a decoded frame to a model's input."""
+"""Preprocessing from a decoded frame to a model's input."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_model_inputs_are_square_and_keep_a_plain_colour(
 
 @pytest.mark.parametrize(("height", "width"), [(16, 64), (64, 16), (64, 64)])
 def test_shrinking_averages_instead_of_aliasing(height: int, width: int) -> None:
-    """Stripes one pixel wide, along whichever sides shrink, become grey."""
+    """Stripes one pixel wide, across the sides that shrink, become grey."""
     stripes = np.indices((height, width)).sum(axis=0) % 2 * 255
     if height == 16:
         stripes = np.tile(np.arange(width) % 2 * 255, (height, 1))
@@ -65,7 +65,7 @@ def test_shrinking_averages_instead_of_aliasing(height: int, width: int) -> None
     assert abs(square.astype(int) - 127).max() <= 1
 
 
-def test_an_image_of_the_right_size_is_left_alone() -> None:
+def test_an_image_of_the_right_size_is_unchanged() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     assert (model_input(image, 32) == image).all()
 

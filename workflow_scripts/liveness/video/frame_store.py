@@ -1,4 +1,4 @@
-"""Frames of many videos in a few files that are memory-mapped, not read."""
+"""Storage of the frames of many videos in a few memory-mapped files."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from liveness.video.face_crop import faceless_summary
 from liveness.video.jpeg import decode_jpeg, encode_jpeg
 from liveness.video.sampling import Sampling, read_video
 
-if TYPE_CHECKING:  # importing pandas takes a second, in every process that decodes
+if TYPE_CHECKING:  # importing pandas takes a second in every process that decodes
     import pandas as pd
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,11 @@ def extract(
 ) -> None:
     """Write the sampled frames of a manifest's videos to an Arrow file that `FrameStore` reads.
 
-    Columns: `fname`, `index` (0 ... count-1), `time` (seconds), `image` (JPEG of the given quality, in
-    canonical form). The rows are in the manifest's order whatever the number of workers. A video that cannot
-    be read has no rows; its name and the reason are logged and kept in the file (`FrameStore.unreadable`).
-    A digest of all this is stored in the file too (`frames_digest`).
-    Frames in which no face was found are logged, by number.
+    Columns: `fname`, `index` (0 ... count-1), `time` (seconds), `image` (JPEG of the given quality,
+    in canonical form). Rows are in the manifest's order, whatever the number of workers. A video
+    that cannot be read has no rows; its name and the reason are logged and stored in the file
+    (`FrameStore.unreadable`). A digest of all this is stored in the file too (`frames_digest`). The
+    number of frames without a face is logged.
     """
     unreadable: dict[str, str] = dict(
         manifest.loc[~manifest["readable"], ["fname", "problem"]].itertuples(index=False, name=None)
@@ -63,7 +63,7 @@ def extract(
                 encoded, without = result
                 for index, (time, image) in enumerate(encoded):
                     rows.append((fname, index, time, image))
-                    # the image's length keeps the digested text unambiguous
+                    # the image's length keeps the digested bytes unambiguous
                     digest.update(repr((fname, index, time, len(image))).encode() + image)
                 faceless.append((without, len(encoded)))
             else:
@@ -71,7 +71,8 @@ def extract(
             if len(rows) >= ROWS_PER_BATCH:
                 writer.write_batch(_batch(rows))
                 rows = []
-        # Only now is it known what could not be read, and the schema was written first: the last batch tells.
+        # The metadata goes to the last batch: the schema was written first, before the unreadable
+        # videos were known.
         without_frames = json.dumps(unreadable)
         digest.update(without_frames.encode())
         metadata = {UNREADABLE: without_frames, DIGEST: digest.hexdigest()}
@@ -93,11 +94,11 @@ def frames_digest(path: str | Path) -> str:
 
 
 class FrameStore:
-    """The frames of several extracted files as one sequence; only the frames looked at are read from disk.
+    """A sequence of the frames in several extracted files; only accessed frames are read from disk.
 
-    `fnames` (list of str), `indices` (int32) and `times` (float64, seconds) have one entry per frame;
-    `unreadable` maps the names of videos without frames to the reason. A store that is pickled for another
-    process maps the files there anew, and forked processes share the maps.
+    `fnames` (list of str), `indices` (int32) and `times` (float64, seconds) have one entry per
+    frame; `unreadable` maps the names of videos without frames to the reason. A pickled store maps
+    the files again in the process that unpickles it; forked processes share the memory maps.
 
     Raises InputError if a file is damaged or has no digest.
     """
@@ -126,7 +127,7 @@ class FrameStore:
         return FrameStore, (self._paths,)
 
     def rows(self, fname: str) -> np.ndarray:
-        """Return int64 [k]: the rows of a video in the order of its indices; none if unreadable."""
+        """Return the rows of a video, int64 [k], in the order of indices; none if unreadable."""
         return np.array(self._rows.get(fname, []), np.int64)
 
     def image(self, row: int) -> np.ndarray:
@@ -143,8 +144,8 @@ def _open(path: str | Path) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[bytes
         metadata = None
     if not metadata or DIGEST not in metadata:
         raise InputError(
-            f"{path}: the file is damaged or of an older version; delete it and run the workflow again, "
-            "which extracts its frames anew."
+            f"{path}: the file is damaged or from an older version; delete it and run the workflow again "
+            "to extract its frames."
         )
     return reader, metadata
 
@@ -152,7 +153,7 @@ def _open(path: str | Path) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[bytes
 def _encode_video(
     folder: str, sampling: Sampling, video: tuple[str, float]
 ) -> tuple[list[tuple[float, bytes]], int] | str:
-    """Return (time, JPEG) of a video's frames and how many have no face, or why there are none."""
+    """Return (time, JPEG) of each frame and the number of faceless frames, or an error text."""
     fname, duration = video
     try:
         images, times, faceless = read_video(f"{folder}/{fname}", duration, sampling)

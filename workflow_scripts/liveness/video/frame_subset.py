@@ -1,4 +1,4 @@
-"""Frames of a few videos, for whom all would be too many."""
+"""Temporary stores with the frames of a subset of the videos."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,10 +21,10 @@ def frame_subset(
     frames: Mapping[str, Any],
     workers: int,
 ) -> Iterator[FrameStore]:
-    """A store of some videos' frames, those that `extract` stores of all, while the context lasts.
+    """Extract the frames of the videos `fnames` to a temporary store, as `extract` does for all.
 
-    `manifests` list the videos of `folder`, and more than these; `frames` are the values of `frames` in the
-    configuration. Of a video that cannot be read there are none.
+    `manifests` list all videos of `folder`, of which `fnames` are a subset; `frames` is the section
+    `frames` of the configuration. Unreadable videos have no frames.
     """
     manifest = read_manifest(manifests)
     wanted = manifest[manifest["fname"].isin(list(fnames))]
@@ -38,9 +38,10 @@ def frame_subset(
 def varied_frames(
     count: int, manifests: Sequence[Path], folder: str | Path, frames: Mapping[str, Any], workers: int
 ) -> Iterator[FrameStore]:
-    """A store of `count` frames or a few more, of as many videos as possible; fewer where there are no more.
+    """Extract about `count` frames of as many videos as possible to a temporary store.
 
-    The videos are spread evenly over the manifests; the other arguments are those of `frame_subset`.
+    The store has at least `count` frames if there are as many. The videos are spread evenly over
+    the manifests; the other arguments are those of `frame_subset`.
     """
     manifest = read_manifest(manifests)
     readable = manifest.loc[manifest["readable"], "fname"]

@@ -1,4 +1,4 @@
-"""JPEG as stored frames and simulated damage use it: pictures are uint8 RGB [H, W, 3]."""
+"""JPEG encoding and decoding for stored frames and simulated degradation."""
 
 import cv2
 import numpy as np
@@ -6,10 +6,10 @@ import pyarrow as pa
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """Encode a uint8 RGB image [H, W, 3]; from quality 95 on, colours keep the full resolution (4:4:4).
+    """Encode a uint8 RGB image [H, W, 3]; from quality 95 on without chroma subsampling (4:4:4).
 
-    Training sees frames that went through this and prediction frames that did not: halving the colours'
-    resolution would be the larger part of the difference.
+    Training uses frames that went through JPEG, prediction frames that did not. Chroma subsampling
+    would account for most of the difference.
     """
     sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if quality >= 95 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
@@ -18,8 +18,8 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def decode_jpeg(buffer: bytes | pa.Buffer) -> np.ndarray:
-    """Decode what `encode_jpeg` made to uint8 RGB [H, W, 3]."""
+    """Decode a JPEG to uint8 RGB [H, W, 3]; raise ValueError if it is damaged."""
     image = cv2.imdecode(np.frombuffer(buffer, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise ValueError("not a JPEG: the frames file is damaged; remove it, so that it is extracted again")
+        raise ValueError("not a JPEG: the frames file is damaged; delete it to have it extracted again")
     return np.asarray(image, np.uint8)

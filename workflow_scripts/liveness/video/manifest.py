@@ -1,4 +1,4 @@
-"""The list of videos: which there are, what they are, and which shard each belongs to."""
+"""Manifest of the videos: their names, properties and shards."""
 
 import csv
 import hashlib
@@ -37,12 +37,14 @@ EXTENSIONS = {
     ".flv",
 }
 
-# How videos begin whatever they are called: Matroska and WebM, Flash, MPEG programme stream, ASF.
+# Magic bytes of videos with an unusual extension: Matroska and WebM, Flash, MPEG program stream,
+# ASF.
 MAGIC = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
-# The first box of an MP4 or QuickTime file, and the brands of that family that hold sound or still images.
+# the first box of an MP4 or QuickTime file
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
-# Bytes that tell: an MPEG transport stream repeats its mark after 188.
+# number of bytes to inspect: an MPEG transport stream repeats its sync byte after 188
 HEAD = 189
+# brands of the MP4 family that hold sound or still images
 NO_VIDEO_BRANDS = (b"M4A ", b"M4B ", b"mif1", b"heic", b"heix", b"avif")
 
 DTYPES = {
@@ -61,7 +63,8 @@ DTYPES = {
 
 COLUMNS = ", ".join(DTYPES)
 READABLE = list(DTYPES).index("readable")
-# What was ever probed; what there is now, in a file of SQLite's own that goes with the connection.
+# `probed` holds all earlier probes; `listed` holds the present files, and is dropped with the
+# connection.
 TABLES = f"""
 create table if not exists probed ({COLUMNS}, primary key (fname)) without rowid;
 create temporary table listed (fname, size, mtime_ns, shard);
@@ -81,22 +84,23 @@ File = tuple[str, int, int]
 
 
 def shard_of(fname: str, shards: int) -> int:
-    """Return the shard (0 ... shards-1) of a video: the same on every machine, in every run, for ever.
+    """Return the shard (0 ... shards-1) of a video: the same on every machine and in every run.
 
-    The name is normalised first (NFC), because file systems disagree on how to write an accent.
+    The name is normalised first (NFC), because file systems encode accents differently.
     """
     name = unicodedata.normalize("NFC", fname).encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % shards
 
 
 def find_videos(folder: str | Path) -> Iterator[File]:
-    """Yield (name, size in bytes, time of last change in ns) of all videos below a folder, in no order.
+    """Yield (name, size in bytes, modification time in ns) of all videos below a folder, unordered.
 
-    The name is relative to the folder, with `/`. A video is a file with a usual extension, readable or not,
-    or any other file that begins like a video. Links are followed; hidden files and folders (a leading dot)
-    are passed over. The folder may lie in S3.
+    Names are relative to the folder, with `/`. A video is a file with a known extension, readable
+    or not, or any other file with the magic bytes of a video. Links are followed; hidden files and
+    folders (a leading dot) are skipped. The folder may be in S3.
 
-    Raises InputError if the folder is missing, has no video, or has a video whose name is not UTF-8.
+    Raises InputError if the folder is missing, contains no video, or contains a video whose name is
+    not UTF-8.
     """
     none = True
     for file in _remote_videos(str(folder)) if is_remote(folder) else _local_videos(Path(folder)):
@@ -112,7 +116,7 @@ def find_videos(folder: str | Path) -> Iterator[File]:
 
 def _local_videos(folder: Path) -> Iterator[File]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; expected the folder that holds the videos")
+        raise InputError(f"{folder}: no such folder; expected the folder that contains the videos")
     for fname, entry in files_below(folder):
         if _is_video(Path(entry.path)):
             yield fname, *size_and_time(entry)
@@ -120,7 +124,7 @@ def _local_videos(folder: Path) -> Iterator[File]:
 
 def _remote_videos(folder: str) -> Iterator[File]:
     for file in listed(folder):
-        # what tells by its name is not asked for its first bytes: each question takes a round trip
+        # a known extension spares reading the first bytes, which takes a round trip per file
         if PurePosixPath(file[0]).suffix.lower() in EXTENSIONS or _begins_like_video(
             head(f"{folder}/{file[0]}", HEAD)
         ):
@@ -128,26 +132,27 @@ def _remote_videos(folder: str) -> Iterator[File]:
 
 
 def list_videos(folder: str | Path) -> list[str]:
-    """The names that `find_videos` finds, in natural order."""
+    """Return the names of `find_videos` in natural order."""
     return natural_order(fname for fname, _, _ in find_videos(folder))
 
 
 def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path, workers: int) -> None:
-    """Probe all videos of a folder and write one CSV per shard: video f into `shard_paths[shard_of(f, n)]`.
+    """Probe all videos of a folder and write one CSV file per shard; see `shard_of`.
 
-    Columns: `fname` (relative to the folder), `size` (bytes), `mtime_ns` (time of last change), then those of
-    `Probe`. A shard's bytes change if and only if a video of it is added, removed, replaced or touched. A
-    shard without videos has a header only. A video that cannot be read has a row with `readable` False.
+    Columns: `fname` (relative to the folder), `size` (bytes), `mtime_ns` (modification time), then
+    those of `Probe`. A shard's bytes change if and only if one of its videos is added, removed,
+    replaced or touched. A shard without videos has only a header. A video that cannot be read has a
+    row with `readable` False.
 
-    `cache` is a database of earlier probes, which stand for as long as a file's name, size and time of last
-    change do. It is saved every few seconds, so that an interrupted run goes on where it was. Unreadable
-    files are probed again each time: the reason may have been the disk. Only a shard at a time is in memory,
-    and of S3 what one folder holds.
+    `cache` is a database of earlier probes, which remain valid as long as a file's name, size and
+    modification time are unchanged. It is saved every few seconds, so that an interrupted run
+    resumes where it stopped. Unreadable files are probed again in every run: the disk may have been
+    at fault. Memory holds one shard at a time and, for S3, the listing of one folder.
 
-    Raises what `find_videos` raises.
+    Raises InputError like `find_videos`.
     """
     cache.parent.mkdir(parents=True, exist_ok=True)
-    # without locks, which file systems of clusters often lack: no two jobs of a workflow make the same file
+    # without file locks, which cluster file systems often lack: no two jobs write the same file
     with closing(sqlite3.connect(f"{cache.absolute().as_uri()}?nolock=1", uri=True)) as database:
         database.executescript(TABLES)
         videos = tqdm(find_videos(folder), desc="listing", unit="video")
@@ -165,11 +170,11 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
 
 
 def _probe_new(folder: str | Path, database: sqlite3.Connection, workers: int) -> None:
-    """Probe what is `listed` and not `probed`, and forget what is listed no more."""
+    """Probe the files that are `listed` but not `probed`, and drop probes of unlisted files."""
     database.executescript(NEW)
     (count,) = database.execute("select count(*) from new").fetchone()
     names = (fname for (fname,) in database.execute("select fname from new order by rowid"))
-    # The processes get a function of a module without pandas, which would cost each of them a second.
+    # `probe` is in a module without pandas, whose import would cost each process a second
     results = bounded_map(probe, (f"{folder}/{fname}" for fname in names), workers, in_flight=16 * workers)
     saved = time.monotonic()
     files = database.execute("select fname, size, mtime_ns from new order by rowid")
@@ -187,7 +192,7 @@ def _probe_new(folder: str | Path, database: sqlite3.Connection, workers: int) -
 def read_manifest(paths: Iterable[Path]) -> pd.DataFrame:
     """Return the rows of all shards in the order of `paths`, with the columns and types of DTYPES.
 
-    No name is taken for a number or a missing value, be it `007` or `NA`.
+    Names such as `007` or `NA` stay text.
     """
     shards = [pd.read_csv(path, dtype=DTYPES, keep_default_na=False) for path in paths]
     return pd.concat([pd.DataFrame(columns=list(DTYPES)).astype(DTYPES), *shards], ignore_index=True)
@@ -214,5 +219,5 @@ def _write(path: Path, rows: Iterable[tuple]) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         writer.writerow(DTYPES)
-        # the database has no truth values
+        # SQLite has no booleans
         writer.writerows([*row[:READABLE], bool(row[READABLE]), *row[READABLE + 1 :]] for row in rows)

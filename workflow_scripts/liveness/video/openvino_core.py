@@ -1,4 +1,4 @@
-"""The one OpenVINO of a process."""
+"""The OpenVINO core that all code of a process shares."""
 
 from functools import cache
 
@@ -7,10 +7,10 @@ import openvino
 
 @cache
 def openvino_core() -> openvino.Core:
-    """The same for everybody, and kept until the process ends.
+    """Return the process-wide core, which is never unloaded.
 
-    OpenVINO's CPU plugin lays a stack for signals under the thread that loads it, and frees it in the thread
-    that unloads it: where that is another one, the first thread dies of the next signal that Python handles,
-    be it the end of a child or Ctrl-C.
+    OpenVINO's CPU plugin installs an alternate signal stack for the thread that loads it and frees
+    it in the thread that unloads it. If these differ, the first thread crashes on the next signal
+    that Python handles, for example the end of a child process or Ctrl-C.
     """
     return openvino.Core()

@@ -1,4 +1,4 @@
-"""The one definition of what happens to a frame between the decoder and the model."""
+"""Preprocessing of frames between decoder and model, shared by training and scoring."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 
 Box = tuple[float, float, float, float]
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-# What simulated damage does to a decoded frame, uint8 RGB [H, W, 3], before anything else sees it.
+# a simulated degradation of a decoded frame, uint8 RGB [H, W, 3], applied before all other steps
 Degrade = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class View:
-    """One way of looking at a frame at test time: a part of it, mirrored or not.
+    """A view for test-time augmentation: a part of the frame, possibly mirrored.
 
     `box` is (left, top, right, bottom) in fractions of the frame.
     """
@@ -25,7 +25,7 @@ class View:
 
 
 def views(names: Iterable[str], crop: float) -> list[View]:
-    """The views that inference.views names, as `center+hflip`; parts keep the share `crop` of each side."""
+    """Parse view names such as `center+hflip`; a crop keeps the fraction `crop` of each side."""
     rest = 1 - crop
     corners = {
         "center": (rest / 2, rest / 2),
@@ -40,23 +40,24 @@ def views(names: Iterable[str], crop: float) -> list[View]:
 
 
 def sample_times(duration: float, count: int, window: Sequence[float]) -> np.ndarray:
-    """Return float64 [count]: the times in seconds at which a video of `duration` seconds is sampled.
+    """Return the times, float64 [count] in seconds, to sample from a video of `duration` seconds.
 
-    `window` holds the fractions (start, end) of the duration d: start*d + k*(end - start)*d/count for
-    k = 0 ... count-1. Count 3 with window (0.2, 1.0) is the recipe of the winning solution of ZAC 2022.
+    `window` is (start, end) in fractions of the duration d. The times are
+    start*d + k*(end - start)*d/count for k = 0 ... count-1. Count 3 with window (0.2, 1.0) is the
+    recipe of the winning solution of ZAC 2022.
     """
     start, end = window
     return duration * (start + (end - start) * np.arange(count) / count)
 
 
 def canonical(image: np.ndarray, short_side: int) -> np.ndarray:
-    """Shrink a uint8 RGB image [H, W, 3] so that its shorter side has `short_side` pixels; keep the aspect.
+    """Shrink a uint8 RGB image [H, W, 3] to a shorter side of `short_side` pixels; keep the aspect.
 
-    This is the form in which frames are stored. A smaller image is returned as it is: enlarging it here would
-    add bytes but no information, and `model_input` enlarges it anyway.
+    Frames are stored in this canonical form. A smaller image is returned unchanged: enlarging it
+    here would add bytes but no information, and `model_input` enlarges it anyway.
     """
     height, width = image.shape[:2]
-    # exact halves first: OpenCV averages four pixels ten times as fast as any other area
+    # exact halves first: OpenCV averages 2 x 2 pixels ten times as fast as any other area
     while min(height, width) >= 2 * short_side and height % 2 == width % 2 == 0:
         height, width = height // 2, width // 2
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
@@ -67,17 +68,17 @@ def canonical(image: np.ndarray, short_side: int) -> np.ndarray:
 
 
 def part(image: np.ndarray, box: Box) -> np.ndarray:
-    """The part of a uint8 RGB image [H, W, 3] inside `box`, to the nearest pixel; not a copy."""
+    """Return a view of a uint8 RGB image [H, W, 3] inside `box`, rounded to the nearest pixel."""
     height, width = image.shape[:2]
     left, top, right, bottom = box
     return image[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
 
 
 def model_input(image: np.ndarray, size: int) -> np.ndarray:
-    """Squash a whole uint8 RGB image [H, W, 3] to uint8 [size, size, 3].
+    """Resize a uint8 RGB image [H, W, 3] to uint8 [size, size, 3], ignoring the aspect ratio.
 
-    A side that shrinks is averaged over areas, a side that grows is interpolated linearly: OpenCV's area
-    method would alias if one side shrank while the other grew, so the two are done one after the other.
+    Shrinking sides are averaged by area, growing sides are interpolated linearly. These are
+    separate steps because OpenCV's area method aliases if one side shrinks while the other grows.
     """
     height, width = image.shape[:2]
     shrunk = cv2.resize(image, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)

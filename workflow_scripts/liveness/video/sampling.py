@@ -1,4 +1,4 @@
-"""Which frames of a video are looked at, and the frames themselves in canonical form."""
+"""Sampling of a video's frames and their conversion to canonical form."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +14,26 @@ from liveness.video.preprocessing import Degrade, canonical, sample_times
 
 @dataclass(frozen=True)
 class Sampling(Frames):
-    """Settings of `frames`, limited to the `first` of the `count` frames; None means all of them."""
+    """Settings of `frames`, limited to the `first` of the `count` frames; None means all."""
 
     first: int | None = None
 
     @property
     def frames(self) -> int:
-        """How many frames a video gives."""
+        """Number of frames per video."""
         return min(self.first or self.count, self.count)
 
     def times(self, duration: float) -> np.ndarray:
-        """When a video of `duration` seconds is looked at, float64 [n] in seconds."""
+        """Return the sampled times, float64 [n] in seconds, of a video of `duration` seconds."""
         return sample_times(duration, self.count, self.window)[: self.first]
 
 
 class Sampled(NamedTuple):
-    """What was seen of a video: its sampled frames.
+    """The sampled frames of a video.
 
-    `images` are uint8 RGB [H, W, 3] in canonical form (see `preprocessing.canonical`), `times` float64 [n] in
-    seconds when they are shown, and `faceless` counts those that were to be cropped to a face and have none.
+    `images` are uint8 RGB [H, W, 3] in canonical form (see `preprocessing.canonical`), `times`
+    their display times, float64 [n] in seconds, and `faceless` is the number of frames that should
+    be cropped to a face but have none.
     """
 
     images: list[np.ndarray]
@@ -46,12 +47,12 @@ def read_video(
     sampling: Sampling,
     degrade: Degrade | None = None,
 ) -> Sampled:
-    """Decode the sampled frames of a video and bring them into the form that training and scoring share.
+    """Decode the sampled frames of a video and convert them as both training and scoring expect.
 
-    `duration` comes from the manifest. Decoding stops at the last frame wanted. `degrade` changes the decoded
-    frames first (see `degradation`): faces are looked for in what is left.
+    `duration` comes from the manifest. Decoding stops at the last sampled frame. `degrade` is
+    applied to the decoded frames before faces are detected (see `augmentation.fixed_degradation`).
 
-    Raises VideoError if no frame can be decoded, InputError if there is no detector for the faces to crop to.
+    Raises VideoError if no frame can be decoded, InputError if the face detector is not installed.
     """
     times = sampling.times(duration).tolist()
     frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
