@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from liveness.engines.interface import Engine
@@ -104,15 +105,12 @@ def _error_rates(
 
 
 def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Return Spearman's rank correlation: Pearson's correlation of the average ranks."""
-    if not np.isfinite(b).all() or np.ptp(a) == 0 or np.ptp(b) == 0:
+    """Return Spearman's rank correlation; None if a side is constant or not finite."""
+    if not np.isfinite(b).all():
         return None
-    return float(np.clip(np.corrcoef(_average_ranks(a), _average_ranks(b))[0, 1], -1, 1))
-
-
-def _average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    # by pandas, which a scoring job imports anyway; scipy.stats would cost each of them seconds
+    correlation = pd.DataFrame({"a": a, "b": b}).corr("spearman").to_numpy()[0, 1]
+    return None if np.isnan(correlation) else float(correlation)
 
 
 def require(parity: Parity, limits: Limits, name: str) -> None:
