@@ -26,7 +26,7 @@ PAIRS = ["first", "second"]
 
 @st.composite
 def videos(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
-    """Labels and groups of some videos, at least as many groups and videos of a class as folds."""
+    """Draw labels and groups, with at least as many groups and videos of one class as folds."""
     count = draw(st.integers(2, 4))
     groups = [*range(count), *draw(st.lists(st.integers(0, 9), min_size=count, max_size=40))]
     free = draw(st.lists(st.integers(0, 1), min_size=len(groups) - count, max_size=len(groups) - count))
@@ -36,7 +36,7 @@ def videos(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
 
 @pytest.mark.filterwarnings("ignore:The least populated class")
 @given(videos(), st.integers(0, 5), st.randoms(use_true_random=False))
-def test_every_video_has_one_fold_and_no_group_straddles_two(
+def test_every_video_has_one_fold_and_groups_stay_together(
     given_videos: tuple[pd.DataFrame, int], seed: int, random: Random
 ) -> None:
     table, count = given_videos
@@ -53,7 +53,7 @@ def test_every_video_has_one_fold_and_no_group_straddles_two(
 
 @pytest.mark.parametrize("seed", range(10))
 def test_classes_are_spread_evenly(seed: int) -> None:
-    """200 people of one to three videos each: each fold gets its share to within a tenth."""
+    """With 200 people of one to three videos each, fold sizes and class ratios are within 10 %."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(200), rng.integers(1, 4, 200)).astype(str)
     label = rng.integers(0, 2, len(group))
@@ -65,7 +65,7 @@ def test_classes_are_spread_evenly(seed: int) -> None:
         assert abs(held_out.mean() / label.mean() - 1) < 0.1
 
 
-def test_the_seed_decides() -> None:
+def test_folds_depend_on_the_seed() -> None:
     names = [f"{row}.mp4" for row in range(60)]
     labels, groups = pd.Series([0, 1] * 30, index=names), pd.Series(names, index=names)
     one, same, other = (assign_folds(labels, groups, 3, seed) for seed in (1, 1, 2))
@@ -82,12 +82,12 @@ def test_too_few_groups_or_videos_for_the_folds() -> None:
         assign_folds(labels, pd.Series(names, index=names), 4, 0)
 
 
-def test_a_fold_of_one_class_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fold_with_one_class_causes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     names = list("abcdef")
     with caplog.at_level(logging.WARNING), pytest.warns(UserWarning, match="least populated"):
         assign_folds(pd.Series([1, 0, 0, 0, 0, 0], index=names), pd.Series(names, index=names), 2, 0)
     assert len(caplog.messages) == 1
-    assert "holds one class only" in caplog.messages[0]
+    assert "contains only one class" in caplog.messages[0]
 
 
 @given(
@@ -132,7 +132,7 @@ def test_what_the_workflow_writes_is_read_back(tmp_path: Path, attack: dict[str,
 
 @st.composite
 def attacked(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
-    """Videos of people who were attacked in one, several or no ways, at least as many ways as folds."""
+    """Draw videos of people with zero or more attack types; at least as many types as folds."""
     count = draw(st.integers(2, 3))
     types = [*range(count), *draw(st.lists(st.integers(-1, 4), min_size=1, max_size=40))]
     people = draw(st.lists(st.integers(0, 6), min_size=len(types), max_size=len(types)))
@@ -152,7 +152,7 @@ def test_folds_by_attack_share_neither_people_nor_types(
     assert kept["fold"].isin(range(count)).all()
     assert (kept.groupby("group")["fold"].nunique() <= 1).all()
     assert (kept[kept["label"] == 0].groupby("attack")["fold"].nunique() <= 1).all()
-    # live videos all stay, and so does every attack on people who were attacked in one way only
+    # all live videos are kept, and so are all attacks on people with a single attack type
     assert set(table.index[table["label"] == 1]) <= set(fold.index)
     ways = table[table["label"] == 0].groupby("group")["attack"].nunique()
     assert set(table.index[table["group"].map(ways) == 1]) <= set(fold.index)
@@ -178,9 +178,7 @@ def test_live_people_are_spread_over_the_folds_by_attack() -> None:
 def test_folds_by_attack_need_the_types() -> None:
     labels = pd.Series([1, 0, 0], index=["a", "b", "c"])
     groups = pd.Series(["p", "q", "r"], index=labels.index)
-    with pytest.raises(
-        InputError, match=r"c is a spoof without a type; name it in the labels' column attack"
-    ):
+    with pytest.raises(InputError, match=r"c is a spoof without an attack type; add the type to the column"):
         assign_folds_by_attack(labels, groups, pd.Series(["", "print", ""], index=labels.index), 2, 0)
-    with pytest.raises(InputError, match=r"name 1 types of attacks, fewer than folds\.count \(2\)"):
+    with pytest.raises(InputError, match=r"name 1 attack types, fewer than folds\.count \(2\)"):
         assign_folds_by_attack(labels, groups, pd.Series(["", "x", "x"], index=labels.index), 2, 0)

@@ -1,4 +1,4 @@
-"""The labels file: what is read, and what is refused with file and row."""
+"""Reading of the labels file, and errors that name file and row."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -72,8 +72,8 @@ def test_spellings_of_one_table(csv: Csv, content: bytes) -> None:
         ("fname,liveness_score\na,1\n\nb,0.5\n", ", row 4: ", "liveness_score is '0.5'"),
         ("fname,liveness_score\na,1\nb\n", ", row 3: ", "liveness_score is ''"),
         ("fname,liveness_score\na,1\n,0\n", ", row 3: ", "fname is empty"),
-        ("fname,liveness_score\na,1\nb,0\n\na,0\n", ", row 5: ", "a was listed before with other values"),
-        ("fname,liveness_score,group\na,1,x\nb,0,\na,1,y\n", ", row 4: ", "a was listed before"),
+        ("fname,liveness_score\na,1\nb,0\n\na,0\n", ", row 5: ", "a is listed again with other values"),
+        ("fname,liveness_score,group\na,1,x\nb,0,\na,1,y\n", ", row 4: ", "a is listed again"),
         ("fname,label\na,1\n", ", row 1: ", "the header lacks liveness_score"),
         ("a.mp4,1\nb.mp4,0\n", ", row 1: ", "the header lacks fname, liveness_score"),
         ("fname;liveness_score\na;1\n", ", row 1: ", "expected fname,liveness_score"),
@@ -87,7 +87,7 @@ def test_spellings_of_one_table(csv: Csv, content: bytes) -> None:
         ("fname,liveness_score\na,0\n", ": ", "every video is spoof"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(csv: Csv, content: str | bytes, where: str, what: str) -> None:
+def test_errors_name_the_row(csv: Csv, content: str | bytes, where: str, what: str) -> None:
     path = csv(content)
     with pytest.raises(InputError) as caught:
         read_labels(path)
@@ -98,7 +98,7 @@ def test_a_mistake_is_told_with_its_place(csv: Csv, content: str | bytes, where:
 
 
 @pytest.mark.parametrize("name", ["", "nowhere.csv"])
-def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_a_missing_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"no such file; data\.train\.labels must name a CSV file"):
         read_labels(tmp_path / name)
     with pytest.raises(InputError, match=r"data\.test\.sample_submission"):
@@ -109,14 +109,14 @@ def test_the_rows_of_a_submission_keep_their_order(csv: Csv) -> None:
     assert read_names(csv("liveness_score,fname\n0.5,10.mp4\n0.5,2.mp4\n\n")) == ["10.mp4", "2.mp4"]
 
 
-def test_a_submission_has_each_row_once(csv: Csv) -> None:
+def test_duplicate_rows_of_a_submission_are_refused(csv: Csv) -> None:
     path = csv("fname\na\n\nb\na\n")
     with pytest.raises(InputError) as caught:
         read_names(path)
     assert str(caught.value) == f"{path}, row 5: a is listed twice; expected one row per video."
 
 
-def test_labels_of_videos_that_are_not_there() -> None:
+def test_labels_of_missing_videos_are_refused() -> None:
     check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
     with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
         check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")

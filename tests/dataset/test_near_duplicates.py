@@ -1,4 +1,4 @@
-"""Near-duplicate frames: what counts as one, and a search that misses none."""
+"""Near-duplicate frames: the hash and the exhaustive search."""
 
 import itertools
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def distance(one: np.ndarray, other: np.ndarray) -> int:
 
 
 def scenes() -> dict[str, np.ndarray]:
-    """Two photographs, and four parts of each that do not overlap: ten different scenes."""
+    """Return ten different scenes: two photographs and four disjoint parts of each."""
     found = dict(zip(("china", "flower"), load_sample_images().images, strict=True))
     for name, image in list(found.items()):
         height, width = image.shape[0] // 2, image.shape[1] // 2
@@ -65,7 +65,7 @@ def test_a_slightly_changed_picture_is_a_near_duplicate(scene: str, change: str)
     assert distance(image, SLIGHT[change](image)) <= LIMIT
 
 
-def test_different_scenes_are_not() -> None:
+def test_different_scenes_are_not_near_duplicates() -> None:
     close = [
         (one, other)
         for (one, a), (other, b) in itertools.combinations(scenes().items(), 2)
@@ -96,7 +96,7 @@ frames = st.lists(st.tuples(st.integers(0, 6), words, words), max_size=25)
 
 
 @given(frames=frames, limit=st.integers(0, 12), rows=st.integers(1, 9))
-def test_the_search_finds_what_comparing_all_pairs_finds(
+def test_the_search_agrees_with_brute_force(
     frames: list[tuple[int, int, int]], limit: int, rows: int
 ) -> None:
     fnames = [f"{video}.mp4" for video, _, _ in frames]
@@ -122,9 +122,9 @@ def extracted(folder: Path, work: Path, count: int) -> FrameStore:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.Series]:
-    """Near-duplicates among up to three real videos a person and a copy of one; who is in each video."""
+    """Return near-duplicates among real videos (three per person, one copied), and the persons."""
     if not (DATA / "real/train/groups.csv").is_file():
-        pytest.skip("the real videos are not here")
+        pytest.skip("needs the real videos")
     everybody = pd.read_csv(DATA / "real/train/groups.csv", dtype=str).set_index("fname")["group"]
     person = everybody.groupby(everybody).head(3)
     folder, work = tmp_path_factory.mktemp("videos"), tmp_path_factory.mktemp("work")
@@ -145,7 +145,9 @@ def test_a_known_copy_is_found(real: tuple[pd.DataFrame, pd.Series]) -> None:
     assert copies[["first", "second"]].to_numpy().tolist() == [["0001.mp4", COPY]]
 
 
-def test_real_videos_of_one_person_are_joined_and_of_two_never(real: tuple[pd.DataFrame, pd.Series]) -> None:
+def test_real_videos_of_one_person_are_merged_but_never_those_of_two(
+    real: tuple[pd.DataFrame, pd.Series],
+) -> None:
     pairs, person = real
     alone = pd.Series(person.index, index=person.index)
     groups, _ = merge_groups(alone, pairs)
@@ -161,7 +163,7 @@ def test_real_videos_of_one_person_are_joined_and_of_two_never(real: tuple[pd.Da
     assert not any(joined[False])
 
 
-def test_dark_frames_make_no_twins_of_strangers(tmp_path: Path) -> None:
+def test_dark_frames_do_not_make_unrelated_videos_near_duplicates(tmp_path: Path) -> None:
     """Videos often fade in from black."""
     black = np.zeros((96, 96, 3), np.uint8)
     rng = np.random.default_rng(0)

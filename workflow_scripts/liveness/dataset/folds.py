@@ -1,4 +1,4 @@
-"""Cross-validation folds that no person and no near-duplicate straddles."""
+"""Cross-validation folds that never split a person or near-duplicate videos."""
 
 import logging
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Leakage:
-    """What would have leaked between ungrouped folds, for the report."""
+    """Findings for the report: what would have leaked between folds without groups."""
 
     groups: int
     duplicates: list[dict[Any, Any]] = field(default_factory=list)
@@ -35,20 +35,20 @@ def make_folds(
     """Assign labelled, readable videos to folds.
 
     Args:
-        labels: liveness_score and, where known, group and attack, by fname.
-        problems: why a video cannot be read ("" if it can), by fname, of all videos.
+        labels: liveness_score and, if known, group and attack, by fname.
+        problems: the reason why a video cannot be read ("" if it can), by fname, for all videos.
         duplicates: pairs of near-duplicates, with the columns first and second.
-        settings: of `folds`.
-        seed: draws among equal assignments.
+        settings: the section `folds` of the configuration.
+        seed: seed of the random choice among equally good assignments.
 
     Returns:
         liveness_score, group and fold by fname, sorted; and what would have leaked between folds.
-        Attack types are left out, so that naming one later retrains nothing.
+        Attack types are left out, so that naming one later does not retrain any model.
 
     Raises:
-        InputError: as `assign_folds` and `assign_folds_by_attack`.
+        InputError: see `assign_folds` and `assign_folds_by_attack`.
     """
-    # every video is a group of its own until the labels or near-duplicates say otherwise
+    # each video is its own group unless the labels or near-duplicates say otherwise
     groups = pd.Series(problems.index, index=problems.index)
     if settings.groups != "duplicates" and "group" in labels:
         groups.update(labels["group"][labels["group"] != ""])
@@ -79,11 +79,11 @@ def make_folds(
 
 
 def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series, list[list[str]]]:
-    """Join the groups that near-duplicates connect.
+    """Merge the groups that near-duplicates connect.
 
-    `groups` maps each fname (index) to its group; `duplicates` has the columns first and second. Returns
-    the groups after joining, each named after its first member in sorted order, and the lists of groups that
-    became one.
+    `groups` maps each fname (index) to its group; `duplicates` has the columns first and second.
+    Returns the merged groups, each named after its first member in sorted order, and the lists of
+    groups that were merged.
     """
     names = sorted(groups.unique())
     number = {name: i for i, name in enumerate(names)}
@@ -99,18 +99,18 @@ def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series
 
 
 def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) -> pd.Series:
-    """Fold number (0 to count - 1) of each fname, both classes spread evenly and every group in one fold.
+    """Assign each video to a fold (0 to count - 1): classes are balanced and groups stay together.
 
-    `labels` (1 live, 0 spoof) and `groups` share their index of file names. The result does not depend on the
-    order of rows. Raises InputError where there are fewer groups than folds, or fewer videos
-    of either class.
+    `labels` (1 live, 0 spoof) and `groups` share their index of file names. The result does not
+    depend on the order of rows. Raises InputError if there are fewer groups than folds, or if
+    neither class has as many videos as there are folds.
     """
     labels = labels.sort_index()
     groups = groups.loc[labels.index]
     if groups.nunique() < count:
         raise InputError(
             f"the training videos form {groups.nunique()} groups of people or near-duplicates, fewer than "
-            f"folds.count ({count}); lower folds.count, or, where strangers look alike, lower "
+            f"folds.count ({count}); lower folds.count or, if different people were merged, lower "
             "folds.max_distance or set folds.groups: labels."
         )
     if labels.value_counts().max() < count:
@@ -128,24 +128,26 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
 def assign_folds_by_attack(
     labels: pd.Series, groups: pd.Series, attacks: pd.Series, count: int, seed: int
 ) -> pd.Series:
-    """Folds of which each holds out types of attacks that no other fold has, and no group straddles two.
+    """Assign videos to folds so that each fold holds out attack types that no other fold contains.
 
-    Types are dealt to the folds, the commonest first; a group goes to the fold that keeps the most of its
-    attacks, of several the one with the fewest videos of its class. An attack of a type that another fold
-    than its group's holds out is left out of the result: training on it would show what is to be unseen. The
-    arguments share their index of file names; `attacks` names the type of every spoof. Raises InputError
-    where there are fewer types than folds, or a spoof without a type.
+    Groups stay together. Attack types are distributed over the folds, the most common first. A
+    group goes to the fold that keeps most of its attacks or, among equals, to the one with the
+    fewest videos of its class. Attacks whose type belongs to a different fold than their group are
+    left out of the result, because training on them would reveal a type that must stay unseen. The
+    arguments share their index of file names; `attacks` names the type of every spoof.
+
+    Raises InputError if there are fewer types than folds, or if a spoof has no type.
     """
     spoof = labels[labels == 0].index.sort_values()
     types = attacks.loc[spoof]
     if (types == "").any():
         raise InputError(
-            f"folds.by is attack, but {types.index[types == ''][0]} is a spoof without a type; name it in "
-            "the labels' column attack, or set folds.by: group."
+            f"folds.by is attack, but {types.index[types == ''][0]} is a spoof without an attack type; add "
+            "the type to the column attack of the labels, or set folds.by: group."
         )
     if types.nunique() < count:
         raise InputError(
-            f"folds.by is attack, and the labels name {types.nunique()} types of attacks, fewer than "
+            f"folds.by is attack, but the labels name {types.nunique()} attack types, fewer than "
             f"folds.count ({count}); lower folds.count, or set folds.by: group."
         )
     attack_fold: dict[str, int] = {}
@@ -155,7 +157,7 @@ def assign_folds_by_attack(
         attack_fold[str(name)] = int(load.argmin())
         load[load.argmin()] += videos
 
-    # rows: groups in a random order; columns: how many of its attacks a fold would keep
+    # one row per group, one column per fold: how many of the group's attacks the fold would keep
     kept = pd.crosstab(groups.loc[spoof], types.map(attack_fold)).reindex(
         index=sorted(groups.unique()), columns=range(count), fill_value=0
     )
@@ -178,12 +180,12 @@ def _warn_of_one_class(labels: pd.Series, fold: pd.Series) -> None:
     for number, classes in labels.loc[fold.index].groupby(fold).nunique().items():
         if classes < 2:
             logger.warning(
-                "fold %d holds one class only; more videos per group or fewer folds would help", number
+                "fold %d contains only one class; use fewer folds or more videos per group", number
             )
 
 
 def contradictions(duplicates: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
-    """The near-duplicate pairs of which one is labelled live and the other spoof."""
+    """Return the near-duplicate pairs with one video labelled live and the other spoof."""
     labelled = duplicates[duplicates["first"].isin(labels.index) & duplicates["second"].isin(labels.index)]
     differ = labels.loc[labelled["first"]].to_numpy() != labels.loc[labelled["second"]].to_numpy()
     return labelled[differ]

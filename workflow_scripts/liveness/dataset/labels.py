@@ -1,4 +1,4 @@
-"""Tables of labelled videos: the file that people hand in, and the folds made from it."""
+"""Tables of labelled videos: the user's labels file and the folds made from it."""
 
 import warnings
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ COLUMNS = ("fname", "liveness_score", "group", "attack")
 
 
 def read_names(path: str | Path) -> list[str]:
-    """The fname column of a CSV file, in order: the rows that a submission must have.
+    """Read the fname column of a CSV file, in order: the rows of a submission.
 
-    Raises InputError for a missing file, column or name, and for a name that occurs twice.
+    Raises InputError for a missing file, column or name, and for duplicate names.
     """
     path = Path(path)
     names = _read_table(path, COLUMNS[:1], "data.test.sample_submission")["fname"]
@@ -24,11 +24,13 @@ def read_names(path: str | Path) -> list[str]:
 
 
 def read_labels(path: str | Path) -> pd.DataFrame:
-    """Read `fname,liveness_score[,group][,attack]`; 1 = live (bona fide), 0 = spoof (presentation attack).
+    """Read a labels file with the columns `fname,liveness_score[,group][,attack]`.
 
-    Returns one row per video with liveness_score as an integer and text columns as text ("" where empty).
-    Rows that say the same twice count once, blank lines not at all. Raises InputError that names file, row
-    (1 = the header) and what was expected, also for a video with contradictory rows.
+    A liveness_score of 1 means live (bona fide), 0 means spoof (presentation attack).
+
+    Returns one row per video, with liveness_score as integer and the other columns as text ("" if
+    empty). Identical rows are dropped and blank lines ignored. Raises InputError with file, row (1
+    is the header) and what was expected, also for a video with contradictory rows.
     """
     path = Path(path)
     table = _read_table(path, COLUMNS[:2], "data.train.labels")
@@ -40,7 +42,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     table["liveness_score"] = table["liveness_score"].astype(float).astype(int)
     table = table[[column for column in COLUMNS if column in table]].drop_duplicates()
     for row, name in table["fname"][table["fname"].duplicated()].items():
-        raise InputError(f"{path}, row {row}: {name} was listed before with other values; keep one row.")
+        raise InputError(f"{path}, row {row}: {name} is listed again with other values; keep one row.")
     if table["liveness_score"].nunique() < 2:
         only = "live" if table["liveness_score"].iloc[0] else "spoof"
         raise InputError(f"{path}: every video is {only}; expected both classes.")
@@ -48,7 +50,7 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 
 def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
-    """Raise InputError when the labels file names videos that the folder does not have."""
+    """Raise InputError if the labels file names videos that are not in the folder."""
     missing = sorted(set(labelled) - set(listed))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -59,7 +61,7 @@ def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_fi
 
 
 def read_folds(path: str | Path) -> pd.DataFrame:
-    """Read the folds that this workflow wrote: liveness_score, group, [attack,] fold, indexed by fname."""
+    """Read a folds file of this workflow: liveness_score, group, [attack,] fold by fname."""
     types = {"fname": str, "group": str, "attack": str, "liveness_score": int, "fold": int}
     return pd.read_csv(path, dtype=types, keep_default_na=False).set_index("fname")
 
@@ -70,17 +72,17 @@ def labels_by_name(folds: pd.DataFrame) -> dict[str, int]:
 
 
 def with_attacks(folds: pd.DataFrame, labels: str | Path) -> pd.DataFrame:
-    """Add the types of attacks, which folds.csv leaves out, from the labels file: "" where unknown."""
+    """Add attack types, which folds.csv does not contain, from the labels file; "" if unknown."""
     table = read_labels(labels).set_index("fname")
     attack = table["attack"].reindex(folds.index, fill_value="") if "attack" in table else ""
     return folds.assign(attack=attack)
 
 
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
-    """All columns as text, the required ones present, every fname filled; the index is the file's row."""
+    """Read a CSV file as text, indexed by row number; check the required columns and fname."""
     try:
         with warnings.catch_warnings():
-            # rows that are longer than the header, which would otherwise be cut
+            # an error for rows longer than the header, which would otherwise be truncated
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(
                 path,
@@ -110,7 +112,7 @@ def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame
     table.index += 2
     table = table[(table != "").any(axis=1)]  # blank lines
     if table.empty:
-        raise InputError(f"{path}: has no rows; expected one per video.")
+        raise InputError(f"{path}: has no rows; expected one row per video.")
     for row in table.index[table["fname"] == ""]:
         raise InputError(f"{path}, row {row}: fname is empty; expected the name of a video.")
     return table

@@ -1,4 +1,4 @@
-"""Near-duplicate search over stored frames by perceptual hashes."""
+"""Near-duplicate search over stored frames with perceptual hashes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,9 +18,10 @@ _LEAST_DEVIATION = 8  # grey levels of 255
 
 
 def frame_hash(image: np.ndarray) -> np.ndarray:
-    """Hash of a frame (uint8 [h, w, 3]) as uint64 [2]: imagehash's phash (fine) and average hash (layout).
+    """Hash a frame (uint8 [h, w, 3]) to uint64 [2].
 
-    Together they tell two clips of one scene from two scenes better than either alone.
+    The two parts are imagehash's phash (details) and average_hash (layout). Together they separate
+    clips of one scene from clips of different scenes better than either alone.
     """
     picture = Image.fromarray(image)
     bits = np.concatenate(
@@ -30,9 +31,10 @@ def frame_hash(image: np.ndarray) -> np.ndarray:
 
 
 def hash_frames(store: FrameStore, workers: int) -> tuple[list[str], np.ndarray]:
-    """Names [n] and hashes uint64 [n, 2] of the stored frames that show something, by parallel processes.
+    """Hash the stored frames in parallel; return names [n] and hashes uint64 [n, 2].
 
-    A dark or blank frame is left out: all of them look alike, and a fade-in would make twins of strangers.
+    Dark and blank frames are left out: they all look alike, and a fade-in would make unrelated
+    videos near-duplicates.
     """
     step = max(_ROWS_AT_ONCE, -(-len(store) // (4 * workers)))
     chunks = [range(start, min(start + step, len(store))) for start in range(0, len(store), step)]
@@ -54,10 +56,11 @@ def _hash_rows(store: FrameStore, rows: range) -> tuple[list[int], np.ndarray]:
 
 
 def find_near_duplicates(fnames: Sequence[str], hashes: np.ndarray, max_distance: int) -> pd.DataFrame:
-    """Pairs of videos of which any two frames differ in at most `max_distance` of 128 bits.
+    """Find pairs of videos with frames whose hashes differ in at most `max_distance` of 128 bits.
 
-    `fnames` [n] and `hashes` uint64 [n, 2] have one entry per frame. Returns first, second, distance (of the
-    closest two frames), sorted. Compares all pairs: some 10^9 pairs of frames take seconds.
+    `fnames` [n] and `hashes` uint64 [n, 2] have one entry per frame. Returns first, second,
+    distance (of the closest two frames), sorted. Compares all pairs: 10^9 pairs of frames take
+    seconds.
     """
     videos, owner = np.unique(np.asarray(fnames, dtype=object).astype(str), return_inverse=True)
     order = np.argsort(owner, kind="stable")
@@ -65,7 +68,7 @@ def find_near_duplicates(fnames: Sequence[str], hashes: np.ndarray, max_distance
     closest: dict[tuple[int, int], int] = {}
     for start in tqdm(range(0, len(owner), _ROWS_AT_ONCE), desc="comparing", unit="chunk"):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        # only what comes after, since the distance is symmetric
+        # only later rows, because the distance is symmetric
         distance = np.bitwise_count(hashes[rows, None] ^ hashes[None, start:]).sum(axis=2, dtype=np.int64)
         left, right = np.nonzero(distance <= max_distance)
         a, b = owner[rows][left], owner[start:][right]
