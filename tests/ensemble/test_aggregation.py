@@ -1,4 +1,4 @@
-"""Scores of frames become scores of videos; held-out ones are held out."""
+"""Aggregation of frame scores to video scores, and the check that scores are held out."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_frames_become_one_score_per_video_and_engine(aggregate: str, expected: 
     ("aggregate", "top_k", "expected"),
     [("trimmed", 0, 0.5), ("top_k", 1, 0.0), ("top_k", 2, 0.2), ("top_k", 9, 0.5)],
 )
-def test_aggregates_that_leave_frames_out(aggregate: str, top_k: int, expected: float) -> None:
+def test_aggregates_that_ignore_frames(aggregate: str, top_k: int, expected: float) -> None:
     frames = table(*(("v", "a", 0, score) for score in (0.6, 0.0, 0.5, 0.4, 1.0)))
     assert video_scores(frames, aggregate, top_k)["score"].tolist() == pytest.approx([expected])
 
@@ -86,15 +86,15 @@ def test_held_out_scores_pass() -> None:
         ({"model": "a"}, "was scored twice by one model"),
     ],
 )
-def test_a_planted_row_is_found(planted: dict[str, object], reason: str) -> None:
+def test_a_planted_violation_is_detected(planted: dict[str, object], reason: str) -> None:
     violation = SCORES[(SCORES["model"] == "b") & (SCORES["fold"] == 0)].iloc[[7]].assign(**planted)
     with pytest.raises(ValueError, match=reason) as caught:
         check_held_out(pd.concat([SCORES, violation], ignore_index=True), FOLDS)
     assert str(violation["fname"].iloc[0]) in str(caught.value)
 
 
-def test_a_video_whose_group_trained_the_engine_is_found() -> None:
-    """Its engine held the video itself out, but not another one of the same person."""
+def test_an_engine_trained_on_the_videos_group_is_detected() -> None:
+    """The engine held out the video itself, but not another one of the same person."""
     folds = FOLDS.copy()
     folds.loc["0004.mp4", "group"] = folds.loc["0000.mp4", "group"]
     with pytest.raises(ValueError, match=r"0000\.mp4 was scored by an engine that saw its group"):

@@ -1,4 +1,4 @@
-"""The blend: fitted on held-out scores, judged on folds that it was not fitted on."""
+"""Blends fitted on held-out scores and evaluated on folds that they were not fitted on."""
 
 from pathlib import Path
 
@@ -34,15 +34,15 @@ RECIPES = [
 
 
 def relabelled(fold: int) -> pd.DataFrame:
-    """The folds table with every label of one fold turned round."""
+    """Return the table of folds with all labels of one fold flipped."""
     folds = FOLDS.copy()
     folds.loc[folds["fold"] == fold, "liveness_score"] = 1 - folds["liveness_score"]
     return folds
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.method}-{recipe.calibration}")
-def test_nothing_that_judges_a_fold_has_seen_its_labels(recipe: BlendRecipe) -> None:
-    """However a fold is labelled, its scores and its threshold stay: the figure is nested."""
+def test_scores_and_thresholds_of_a_fold_do_not_depend_on_its_labels(recipe: BlendRecipe) -> None:
+    """Held-out figures are nested: flipping the labels of a fold does not change its results."""
     as_is = held_out(SCORES, FOLDS, recipe)
     assert as_is.index.tolist() == FOLDS.index.tolist()
     assert as_is.groupby("fold")["threshold"].nunique().eq(1).all()
@@ -52,8 +52,8 @@ def test_nothing_that_judges_a_fold_has_seen_its_labels(recipe: BlendRecipe) -> 
         pd.testing.assert_frame_equal(changed[own], as_is[own])
 
 
-def test_of_stacking_the_nested_figure_is_worse_than_the_fitted_ones() -> None:
-    """On ten coins and few videos a regression finds something, and nothing in it holds."""
+def test_nested_stacking_does_not_overfit() -> None:
+    """On ten random models and few videos, a regression fits noise that does not generalise."""
     folds = make_folds(60)
     coins = make_scores(folds, {f"coin{number}": 0.0 for number in range(10)})
     labels = folds["liveness_score"]
@@ -63,8 +63,8 @@ def test_of_stacking_the_nested_figure_is_worse_than_the_fitted_ones() -> None:
     assert equal_error_rate(labels, nested) > 0.4
 
 
-def test_the_calibration_has_seen_scores_of_other_folds_blends_only() -> None:
-    """A regression on noise looks sure in-sample; a temperature that believed it would stay near 1."""
+def test_the_calibration_is_fitted_on_out_of_fold_scores() -> None:
+    """A regression on noise is overconfident; in-sample, its temperature would stay near 1."""
     folds = make_folds(60)
     coins = make_scores(folds, {f"coin{number}": 0.0 for number in range(10)})
     blend = fit_blend(coins, folds, BlendRecipe("stacking", calibration="temperature"))
@@ -72,14 +72,14 @@ def test_the_calibration_has_seen_scores_of_other_folds_blends_only() -> None:
     assert blend.calibration["temperature"] > 3
 
 
-def test_without_fitting_every_video_gets_what_the_submission_gives() -> None:
+def test_without_fitting_held_out_scores_are_computed_like_those_of_the_submission() -> None:
     table = held_out(SCORES, FOLDS, BlendRecipe("weights", WEIGHTS))
     pd.testing.assert_series_equal(
         table["score"], given_blend(BlendRecipe("weights", WEIGHTS))(SCORES), check_names=False
     )
 
 
-def test_the_threshold_is_that_of_its_criterion_on_all_videos() -> None:
+def test_the_threshold_is_chosen_by_its_criterion_on_all_videos() -> None:
     for criterion in ("eer", "min_hter", "bpcer20"):
         blend = fit_blend(SCORES, FOLDS, BlendRecipe("mean", criterion=criterion))
         scores = combine("mean", {}, SCORES)
@@ -100,7 +100,7 @@ def test_a_temperature_moves_the_threshold_with_the_scores() -> None:
 
 
 def test_models_of_some_folds() -> None:
-    """The winner's larger model has folds 0 to 2 of 5: a regression judges these alone, a mean all."""
+    """The winner's larger model has folds 0 to 2 of 5: regressions score only these, means all."""
     folds = make_folds(300, 5)
     scores = make_scores(folds, {"xl": 2, "l": 3}, only={"l": [0, 1, 2]})
     assert len(held_out(scores, folds, BlendRecipe("mean"))) == 300
@@ -112,8 +112,8 @@ def test_models_of_some_folds() -> None:
     assert len(blend(test)) == 5
 
 
-def test_one_fold_has_scores_and_no_threshold(tmp_path: Path) -> None:
-    """With one fold trained there is no other to choose it on."""
+def test_a_single_fold_has_scores_but_no_threshold(tmp_path: Path) -> None:
+    """There is no other fold on which to choose the threshold."""
     scores = make_scores(FOLDS, SKILL, only={"good": [2], "fair": [2]})
     table = held_out(scores, FOLDS, BlendRecipe("mean"))
     assert len(table) == 60
@@ -123,7 +123,7 @@ def test_one_fold_has_scores_and_no_threshold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.method}-{recipe.calibration}")
-def test_a_blend_and_its_scores_survive_their_files(recipe: BlendRecipe, tmp_path: Path) -> None:
+def test_blends_and_their_scores_are_read_back_unchanged(recipe: BlendRecipe, tmp_path: Path) -> None:
     blend = fit_blend(SCORES, FOLDS, recipe)
     write_blend(blend, tmp_path / "blend.json")
     again = read_blend(tmp_path / "blend.json")
@@ -135,13 +135,13 @@ def test_a_blend_and_its_scores_survive_their_files(recipe: BlendRecipe, tmp_pat
     pd.testing.assert_frame_equal(read_held_out(tmp_path / "held_out.csv"), table)
 
 
-def test_what_is_given_needs_no_scores() -> None:
+def test_given_blends_need_no_scores() -> None:
     test = on_test(SKILL, folds=2)
     assert given_blend(BlendRecipe("mean")) == Blend("mean", {})
     by_model = test.groupby(["fname", "model"])["score"].mean().unstack()
     np.testing.assert_allclose(given_blend(BlendRecipe("mean"))(test), by_model.mean(axis=1))
 
 
-def test_what_counts_as_fitted() -> None:
+def test_which_recipes_count_as_fitted() -> None:
     fitted = {(recipe.method, recipe.calibration): recipe.fitted for recipe in RECIPES}
     assert [key for key, value in fitted.items() if not value] == [("mean", None), ("weights", None)]

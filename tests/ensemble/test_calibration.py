@@ -1,4 +1,4 @@
-"""Scores that are probabilities."""
+"""Calibration of scores to probabilities."""
 
 import json
 
@@ -22,12 +22,12 @@ from liveness.runtime.errors import InputError
 rng = np.random.default_rng(0)
 LOGITS = rng.normal(0, 1.5, 4000)
 LABELS = (rng.uniform(size=4000) < expit(LOGITS)).astype(int)
-# three times too sure
+# overconfident: logits three times too large
 SURE = pd.Series(expit(3 * LOGITS), name="liveness_score")
 
 
 def test_the_temperature_of_logits_that_are_three_times_too_large_is_three() -> None:
-    """Guo et al. (2017): dividing the logits by it undoes the factor."""
+    """Dividing the logits by the temperature undoes the factor (Guo et al. 2017)."""
     calibration = fit_calibration("temperature", LABELS, SURE)
     assert calibration["temperature"] == pytest.approx(3, rel=0.1)
     np.testing.assert_allclose(
@@ -37,7 +37,7 @@ def test_the_temperature_of_logits_that_are_three_times_too_large_is_three() -> 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_calibration_mends_probabilities_that_it_has_not_seen(method: str) -> None:
+def test_calibration_generalises_to_unseen_probabilities(method: str) -> None:
     seen, new = slice(0, 2000), slice(2000, None)
     calibration = json.loads(json.dumps(fit_calibration(method, LABELS[seen], SURE[seen])))
     after = calibrate(SURE[new], calibration)
@@ -48,10 +48,10 @@ def test_calibration_mends_probabilities_that_it_has_not_seen(method: str) -> No
     assert log_loss(LABELS[new], after) < log_loss(LABELS[new], SURE[new])
 
 
-def test_isotonic_is_the_share_of_live_in_pools() -> None:
-    """Adjacent violators are pooled: 1, 0 become a half each (Zadrozny and Elkan 2002, 3.2).
+def test_isotonic_is_the_share_of_live_videos_in_pools() -> None:
+    """Adjacent violators are pooled: 1, 0 become 0.5 each (Zadrozny and Elkan 2002, 3.2).
 
-    Four videos bound a probability by 1/6 and 5/6, Laplace's rule of succession.
+    With four videos, Laplace's rule of succession limits probabilities to 1/6 and 5/6.
     """
     calibration = fit_calibration("isotonic", [0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4])
     assert calibrate(pd.Series([0.0, 0.1, 0.2, 0.3, 0.35, 0.9]), calibration).tolist() == [
@@ -65,7 +65,7 @@ scores_in_unit = st.lists(
 
 
 @given(scores_in_unit, st.floats(0.3, 20))
-def test_a_temperature_changes_no_order_and_no_error_rate(scores: list[float], temperature: float) -> None:
+def test_a_temperature_preserves_order_and_error_rates(scores: list[float], temperature: float) -> None:
     before = pd.Series(scores, dtype=float)
     after = calibrate(before, {"temperature": temperature})
     labels = np.arange(len(scores)) % 2
@@ -76,13 +76,13 @@ def test_a_temperature_changes_no_order_and_no_error_rate(scores: list[float], t
 
 
 @given(scores_in_unit)
-def test_isotonic_never_turns_an_order_round(scores: list[float]) -> None:
+def test_isotonic_never_reverses_an_order(scores: list[float]) -> None:
     calibration = fit_calibration("isotonic", np.arange(len(scores)) % 2, scores)
     after = calibrate(pd.Series(sorted(scores)), calibration)
     assert (np.diff(after) >= 0).all()
 
 
-def test_without_a_calibration_scores_stay() -> None:
+def test_without_a_calibration_scores_are_unchanged() -> None:
     assert calibrate(SURE, None) is SURE
 
 

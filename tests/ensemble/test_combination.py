@@ -1,4 +1,4 @@
-"""One score of many engines: given weights, means, ranks, fitted weights, regressions."""
+"""Combination of engines by given weights, means, ranks, fitted weights and regressions."""
 
 import json
 
@@ -32,7 +32,7 @@ def labels_of(scores: pd.Series) -> pd.Series:
 # given weights
 
 
-def test_weights_are_rescaled_to_the_engines_that_scored_a_video() -> None:
+def test_weights_are_rescaled_over_the_engines_that_scored_a_video() -> None:
     weights = {"a": {0: 0.3, 1: 0.1}, "b": {0: 0.6}}
     every = table(("all", "a", 0, 1.0), ("all", "a", 1, 0.0), ("all", "b", 0, 0.5))
     some = table(("some", "a", 0, 1.0), ("some", "a", 1, 0.0))
@@ -41,14 +41,14 @@ def test_weights_are_rescaled_to_the_engines_that_scored_a_video() -> None:
     assert blended.name == "liveness_score"
 
 
-def test_engines_that_are_not_named_weigh_nothing() -> None:
+def test_engines_without_a_weight_are_ignored() -> None:
     scores = table(("v", "a", 0, 0.2), ("v", "b", 0, 0.9), ("u", "b", 0, 0.9), ("w", "a", 1, 0.9))
     blended = weighted_mean(scores, {"a": {0: 2.0, 1: 0.0}})
     assert blended.to_dict() == {"v": 0.2}
 
 
 def test_the_winning_blend() -> None:
-    """0.3 of one model and 0.7 of the other, each over its own folds."""
+    """One model has weight 0.3 and the other 0.7, each distributed over its own folds."""
     large, xlarge = [0.3, 0.3, 0.4], [0.25, 0.3, 0.15, 0.15, 0.15]
     rows = [("v", "l", fold, fold / 10) for fold in range(3)] + [
         ("v", "xl", fold, fold / 5) for fold in range(5)
@@ -58,7 +58,7 @@ def test_the_winning_blend() -> None:
         "xl": {fold: 0.7 * weight for fold, weight in enumerate(xlarge)},
     }
     expected = 0.3 * np.dot(large, [0.0, 0.1, 0.2]) + 0.7 * np.dot(xlarge, [0.0, 0.2, 0.4, 0.6, 0.8])
-    # as JSON gives them back, fold numbers are text
+    # after a round trip through JSON, fold numbers are text
     for given_weights in (weights, json.loads(json.dumps(weights))):
         assert combine("weights", {"weights": given_weights}, table(*rows))["v"] == pytest.approx(expected)
 
@@ -70,7 +70,7 @@ unit = st.floats(0, 1)
     scores=st.dictionaries(st.tuples(st.sampled_from("uvw"), st.sampled_from(ENGINES)), unit, min_size=1),
     weights=st.fixed_dictionaries({engine: st.sampled_from([0, 1e-3, 0.5, 1, 7]) for engine in ENGINES}),
 )
-def test_a_blend_lies_between_its_parts(
+def test_a_weighted_mean_lies_between_its_parts(
     scores: dict[tuple[str, tuple[str, int]], float], weights: dict[tuple[str, int], float]
 ) -> None:
     rows = table(*((fname, *engine, score) for (fname, engine), score in scores.items()))
@@ -90,22 +90,22 @@ def test_a_blend_lies_between_its_parts(
 
 
 def test_the_mean_is_over_models_not_over_engines() -> None:
-    """A model of two folds counts as much as one of one: so it does where one engine held a video out."""
+    """Two engines of a model count as much as one; a held-out video has only one per model."""
     scores = table(("v", "a", 0, 0.0), ("v", "a", 1, 0.2), ("v", "b", 0, 0.9), ("u", "a", 0, 0.2))
     assert combine("mean", {}, scores).to_dict() == {"u": 0.2, "v": 0.5}
 
 
-def test_ranks_are_those_among_the_reference() -> None:
+def test_ranks_are_relative_to_the_reference() -> None:
     reference = table(*((str(number), "a", 0, score) for number, score in enumerate((0.1, 0.2, 0.2, 0.7))))
     parameters = fit_combination("rank_mean", reference, FOLDS)
     asked = table(*((f"{score}", "a", 0, score) for score in (0.0, 0.05, 0.1, 0.2, 0.7, 0.85, 1.0)))
-    # midranks of four: 1/8, 4/8 for the tie, 7/8; in between and outside in proportion
+    # midranks of four scores: 1/8, 4/8 for the tie, 7/8; linear in between and outside
     expected = [0.0, 1 / 16, 1 / 8, 1 / 2, 7 / 8, 15 / 16, 1.0]
     np.testing.assert_allclose(combine("rank_mean", parameters, asked), expected)
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=2, max_size=50), st.lists(unit, min_size=2, max_size=20))
-def test_ranks_keep_every_order(reference: list[float], asked: list[float]) -> None:
+def test_ranks_preserve_every_order(reference: list[float], asked: list[float]) -> None:
     held_out = table(*((str(number), "a", 0, score) for number, score in enumerate(reference)))
     parameters = fit_combination("rank_mean", held_out, FOLDS)
     asked = sorted(asked)
@@ -115,13 +115,13 @@ def test_ranks_keep_every_order(reference: list[float], asked: list[float]) -> N
 
 
 def test_rank_mean_does_not_depend_on_a_models_scale() -> None:
-    """A model whose scores are squashed towards 0 counts as much as before; in a mean it would not."""
+    """Squashing a model's scores towards 0 does not change its influence, unlike in a mean."""
     squashed = SCORES.assign(score=SCORES["score"].where(SCORES["model"] != "good", SCORES["score"] ** 9))
     ranks = [combine("rank_mean", fit_combination("rank_mean", s, FOLDS), s) for s in (SCORES, squashed)]
     np.testing.assert_allclose(*ranks)
 
 
-def test_a_long_reference_is_kept_short() -> None:
+def test_a_long_reference_is_shortened() -> None:
     folds = make_folds(6000)
     reference = fit_combination("rank_mean", make_scores(folds, {"a": 1}), folds)["reference"]["a"]
     assert len(reference["scores"]) <= 1003
@@ -144,9 +144,10 @@ def test_optimised_weights_are_on_the_simplex_and_beat_the_mean_and_every_model(
     assert all(loss <= log_loss(labels_of(other), other) + 1e-9 for other in others)
 
 
-def test_stacking_finds_what_made_the_labels() -> None:
+def test_stacking_recovers_the_skills_that_generated_the_scores() -> None:
     parameters = fit_combination("stacking", SCORES, FOLDS)
-    # of two normal logits, `skill` apart and of variance 1, the likelihood ratio is `skill` times the logit
+    # for normal logits, `skill` apart with variance 1, the log-likelihood ratio is `skill` times
+    # the logit
     for model, skill in SKILL.items():
         assert parameters["coefficients"][model] == pytest.approx(skill, abs=1.0)
     combined = combine("stacking", parameters, SCORES)
@@ -161,7 +162,7 @@ def test_blending_is_stacking_on_the_first_fold() -> None:
 
 
 @pytest.mark.parametrize("method", FITTED)
-def test_what_is_fitted_survives_json_and_scores_test_videos(method: str) -> None:
+def test_fitted_parameters_survive_json_and_score_test_videos(method: str) -> None:
     parameters = fit_combination(method, SCORES, FOLDS)
     again = json.loads(json.dumps(parameters))
     test = on_test(SKILL, folds=4)
@@ -172,19 +173,19 @@ def test_what_is_fitted_survives_json_and_scores_test_videos(method: str) -> Non
 
 
 @pytest.mark.parametrize("method", FITTED)
-def test_scores_of_0_and_1_are_no_trouble(method: str) -> None:
+def test_scores_of_0_and_1_are_handled(method: str) -> None:
     sure = SCORES.assign(score=SCORES["score"].round())
     assert combine(method, fit_combination(method, sure, FOLDS), sure).notna().all()
 
 
-# models of some folds
+# models with some folds only
 
 
 @pytest.mark.parametrize(
     ("method", "videos"), [("mean", 240), ("rank_mean", 240), ("optimised", 240), ("stacking", 120)]
 )
 def test_a_video_that_one_model_did_not_score(method: str, videos: int) -> None:
-    """The others' mean; a regression has no score for it."""
+    """It gets the mean of the other models; a regression gives it no score."""
     scores = make_scores(FOLDS, SKILL, only={"fair": [0, 1]})
     parameters = fit_combination(method, scores, FOLDS) if method != "mean" else {}
     combined = combine(method, parameters, scores)
@@ -199,5 +200,5 @@ def test_a_video_that_one_model_did_not_score(method: str, videos: int) -> None:
 @pytest.mark.parametrize("method", ["optimised", "stacking", "blending"])
 def test_models_without_a_fold_in_common_cannot_be_fitted(method: str) -> None:
     scores = make_scores(FOLDS, {"a": 2, "b": 2}, only={"a": [0, 1], "b": [2, 3]})
-    with pytest.raises(InputError, match=f"ensemble.method {method} is fitted on .*a, b share 0"):
+    with pytest.raises(InputError, match=f"ensemble.method {method} needs videos .*a, b share 0"):
         fit_combination(method, scores, FOLDS)

@@ -1,4 +1,4 @@
-"""Recipes of a blend: which of them need held-out scores."""
+"""Recipes of blends that need held-out scores, and those that do not."""
 
 import subprocess
 import sys
@@ -23,11 +23,11 @@ SCORES = pd.DataFrame(
         ({"method": "weights", "weights": {"a": {0: 1.0}, "b": {0: 3.0}}}, 0.475),
     ],
 )
-def test_what_is_not_fitted_needs_no_held_out_scores(options: dict[str, Any], expected: float) -> None:
+def test_methods_without_fitting_need_no_held_out_scores(options: dict[str, Any], expected: float) -> None:
     recipe = BlendRecipe(**options)
     assert not recipe.fitted
     assert given_blend(recipe)(SCORES)["v"] == pytest.approx(expected)
-    assert BlendRecipe(**options, criterion="bpcer20").fitted is False, "a threshold changes no score"
+    assert BlendRecipe(**options, criterion="bpcer20").fitted is False, "a threshold does not change scores"
 
 
 @pytest.mark.parametrize("calibration", ["temperature", "isotonic"])
@@ -42,7 +42,7 @@ def test_methods_that_learn_from_scores_are_fitted(method: Any) -> None:
 
 
 def test_parsing_the_rules_imports_no_numerical_library() -> None:
-    """Every job of the workflow parses them."""
+    """Every job of the workflow parses the rules."""
     program = (
         "import sys, liveness.ensemble.recipe\n"
         "print(sorted({'numpy', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"

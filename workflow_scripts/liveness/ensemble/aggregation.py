@@ -1,4 +1,4 @@
-"""The scores that engines give: one per frame, then one per video and engine."""
+"""Aggregation of frame scores to one score per video and engine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy.stats import trim_mean
 
 @dataclass(frozen=True)
 class Aggregation:
-    """How the scores of a video's frames become one.
+    """Method that reduces the scores of a video's frames to one.
 
     `method` is mean, median, trimmed (the mean without the highest and the lowest fifth) or top_k
     (the mean of the `top_k` lowest scores, or of all if there are fewer).
@@ -21,7 +21,7 @@ class Aggregation:
 
 
 def video_scores(frame_scores: pd.DataFrame, aggregation: Aggregation) -> pd.DataFrame:
-    """Return one row per fname, model and fold, with the score of the video."""
+    """Compute the video's score for each fname, model and fold: one row each."""
     groups = frame_scores.groupby(["fname", "model", "fold"], sort=True)["score"]
     match aggregation.method:
         case "trimmed":
@@ -34,29 +34,30 @@ def video_scores(frame_scores: pd.DataFrame, aggregation: Aggregation) -> pd.Dat
 
 
 def read_video_scores(shards: Iterable[str | Path], aggregation: Aggregation) -> pd.DataFrame:
-    """Read the scores of the frames of several shards; return those of their videos."""
+    """Read the frame scores of several shards and return the scores of their videos."""
     return pd.concat(
         [video_scores(pd.read_parquet(shard), aggregation) for shard in shards], ignore_index=True
     )
 
 
 def model_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean over a model's engines: a row per fname, a column per model, nan where none scored."""
+    """Average the engines of each model: a row per fname, a column per model, nan if unscored."""
     return scores.groupby(["fname", "model"])["score"].mean().unstack().astype(float)
 
 
 def single_frames(frame_scores: pd.DataFrame, folds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One model's frames as if each were a video, named `fname#index`: scores, and rows of `folds`."""
+    """Treat one model's frames as videos `fname#index`; return their scores and rows of `folds`."""
     names = frame_scores["fname"] + "#" + frame_scores["index"].astype(str)
     of_frames = folds.loc[frame_scores["fname"]].set_axis(names)
     return frame_scores.assign(fname=names), of_frames
 
 
 def check_held_out(scores: pd.DataFrame, folds: pd.DataFrame) -> None:
-    """Raise ValueError unless every score is from an engine that saw neither the video nor its group.
+    """Raise ValueError unless all scores are from engines that saw neither the video nor its group.
 
-    `scores` has fname, model, fold; `folds` has group and fold by fname. Also for a video that a model scored
-    twice. It is what every held-out figure rests on, so each rule that makes one asks.
+    Also raises it if a model scored a video twice. `scores` has fname, model, fold; `folds` has
+    group and fold by fname. Every held-out figure rests on this, so each rule that computes one
+    calls it.
     """
     own_fold = folds["fold"].reindex(scores["fname"]).to_numpy()
     _refuse(scores["fname"][own_fold != scores["fold"].to_numpy()], "was scored by an engine that saw it")
@@ -70,4 +71,4 @@ def check_held_out(scores: pd.DataFrame, folds: pd.DataFrame) -> None:
 
 def _refuse(fnames: pd.Series, reason: str) -> None:
     if len(fnames):
-        raise ValueError(f"the training video {fnames.iloc[0]} {reason}; no held-out figure exists")
+        raise ValueError(f"the training video {fnames.iloc[0]} {reason}, so its score is not held out")

@@ -1,4 +1,4 @@
-"""The blend: a combination of engines, its calibration and its threshold, fitted on held-out scores."""
+"""The blend: combination of engines, calibration and threshold, fitted on held-out scores."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,10 @@ from liveness.runtime.errors import InputError
 
 @dataclass(frozen=True)
 class Blend:
-    """A fitted blend. Scores of at least `threshold` are live; `videos` is how many it was fitted on."""
+    """A fitted blend.
+
+    Scores of at least `threshold` are live; `videos` is the number of videos it was fitted on.
+    """
 
     method: str
     parameters: Parameters
@@ -29,7 +32,7 @@ class Blend:
     videos: int = 0
 
     def __call__(self, scores: pd.DataFrame) -> pd.Series:
-        """One calibrated score per fname, sorted, of `scores` (fname, model, fold, score)."""
+        """Combine and calibrate `scores` (fname, model, fold, score): a score per fname, sorted."""
         return calibrate(combine(self.method, self.parameters, scores), self.calibration)
 
 
@@ -38,15 +41,15 @@ def write_blend(blend: Blend, path: str | Path) -> None:
 
 
 def read_blend(path: str | Path) -> Blend:
-    """Read what `write_blend` wrote. Raises InputError where it is missing."""
+    """Read a blend from a file of `write_blend`. Raises InputError if the file is missing."""
     try:
         return Blend(**json.loads(Path(path).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `snakemake evaluation` fits the blend.") from None
+        raise InputError(f"{path}: no such file; run `snakemake evaluation` to fit the blend.") from None
 
 
 def given_blend(recipe: BlendRecipe) -> Blend:
-    """The blend of a recipe that fits nothing (method weights or mean, no calibration)."""
+    """Return the blend of a recipe without fitting (method weights or mean, no calibration)."""
     weights = {"weights": recipe.weights} if recipe.method == "weights" else {}
     return Blend(recipe.method, weights)
 
@@ -54,9 +57,10 @@ def given_blend(recipe: BlendRecipe) -> Blend:
 def fit_blend(scores: pd.DataFrame, folds: pd.DataFrame, recipe: BlendRecipe) -> Blend:
     """Fit combination, then calibration, then threshold. Arguments are those of `fit_combination`.
 
-    The calibration sees each video as scored by a combination fitted on the other folds, as it will see test
-    videos. (Where only one fold has scores of every model, which a nested fit may meet, there is no other to
-    fit on.) Raises InputError where a class is absent.
+    The calibration is fitted on out-of-fold scores: each video's combination was fitted on the
+    other folds, as it will be for test videos. (If only one fold has scores of every model, which
+    can happen in a nested fit, the combination is fitted on that fold itself.) Raises InputError if
+    a class is absent.
     """
     labels = folds["liveness_score"]
     if recipe.method in FITTED:
@@ -78,12 +82,12 @@ def fit_blend(scores: pd.DataFrame, folds: pd.DataFrame, recipe: BlendRecipe) ->
 def held_out(
     scores: pd.DataFrame, folds: pd.DataFrame, recipe: BlendRecipe, judged: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Score and threshold of each video, by a blend that was fitted without its fold.
+    """Compute each video's score and threshold from a blend that was fitted without its fold.
 
-    `judged` are other scores of these videos, to which the blends that `scores` fitted are applied: those of
-    the same videos degraded. Returns fold, score, threshold by fname, sorted. Where all scores are of one
-    fold there is no threshold (nan), and only methods that fit nothing have scores. A video that the method
-    has no score for is left out.
+    If `judged` is given, the blends are fitted on `scores` but applied to `judged`, for example
+    scores of the same videos after degradation. Returns fold, score, threshold by fname, sorted. If
+    all scores are of one fold, there is no threshold (nan), and only methods without fitting give
+    scores. Videos for which the method gives no score are left out.
     """
     parts = []
     for own, others in _splits(scores, folds, judged):
@@ -95,7 +99,7 @@ def held_out(
 
 
 def read_held_out(path: str | Path) -> pd.DataFrame:
-    """Read what `held_out` gave: fold, score, threshold by fname."""
+    """Read a table of `held_out` from CSV: fold, score, threshold by fname."""
     types = {"fname": str, "fold": int, "score": float, "threshold": float}
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values={"threshold": [""]}).set_index(
         "fname"
@@ -103,7 +107,7 @@ def read_held_out(path: str | Path) -> pd.DataFrame:
 
 
 def shared_folds(scores: pd.DataFrame, folds: pd.DataFrame) -> int:
-    """Number of folds in which some video has a score of every model; a model may have some folds only."""
+    """Count the folds with a video that every model scored; some models lack some folds."""
     complete = model_scores(scores).dropna().index
     return folds["fold"].loc[complete].nunique()
 
@@ -111,7 +115,7 @@ def shared_folds(scores: pd.DataFrame, folds: pd.DataFrame) -> int:
 def _splits(
     scores: pd.DataFrame, folds: pd.DataFrame, judged: pd.DataFrame | None = None
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """For each fold the scores of its videos (of `judged`, if given), and those of the others."""
+    """Yield, per fold, the scores of its videos (from `judged` if given) and all other scores."""
     judged = scores if judged is None else judged
     fold, own_fold = (folds["fold"].loc[table["fname"]].to_numpy() for table in (scores, judged))
     for number in np.unique(own_fold):

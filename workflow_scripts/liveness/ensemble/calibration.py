@@ -1,4 +1,4 @@
-"""Calibration: a monotone map of scores after which they are probabilities, fitted on held-out scores."""
+"""Calibration: a monotone map from scores to probabilities, fitted on held-out scores."""
 
 from typing import Any
 
@@ -12,17 +12,18 @@ from sklearn.isotonic import IsotonicRegression
 from liveness.metrics.error_rates import log_loss
 
 METHODS = ("temperature", "isotonic")
-# the logarithm of the temperature is searched in between: separable scores have no best one
+# search interval for the log of the temperature, which has no optimum if the classes are separable
 LOG_TEMPERATURE = (-3.0, 3.0)
 
 
 def fit_calibration(method: str, labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
-    """What `calibrate` needs: plain data. `labels` [n] are 1 (live) or 0 (spoof), `scores` [n] in [0, 1].
+    """Fit the parameters of `calibrate`, as plain data that JSON can hold.
 
-    `temperature` divides logits by one number, that of least log loss (Guo et al. 2017, On calibration of
-    modern neural networks, 4.2): it keeps every order, and 0.5 where it is. `isotonic` is the best monotone
-    step function (Zadrozny and Elkan 2002), interpolated: it moves 0.5 to even odds, and makes ties. Raises
-    InputError when a class is absent.
+    `labels` [n] are 1 (live) or 0 (spoof), `scores` [n] in [0, 1]. `temperature` divides logits by
+    the number that minimises log loss (Guo et al. 2017, On calibration of modern neural networks,
+    4.2): it preserves the order of scores and leaves 0.5 in place. `isotonic` is the best monotone
+    step function (Zadrozny and Elkan 2002), interpolated: it moves even odds to 0.5, but creates
+    ties. Raises InputError if a class is absent.
     """
     scores = np.asarray(scores, dtype=float)
     if method == "temperature":
@@ -31,8 +32,8 @@ def fit_calibration(method: str, labels: ArrayLike, scores: ArrayLike) -> dict[s
         )
         return {"temperature": float(np.exp(found.x))}
     if method == "isotonic":
-        log_loss(labels, scores)  # refuses one class
-        # Laplace's rule of succession bounds it: n videos, all alive, do not make the next one certain
+        log_loss(labels, scores)  # raises if a class is absent
+        # bounds by Laplace's rule of succession: n live videos do not make the next one certain
         least = 1 / (len(scores) + 2)
         steps = IsotonicRegression(y_min=least, y_max=1 - least).fit(scores, np.asarray(labels))
         return {"scores": steps.X_thresholds_.tolist(), "probabilities": steps.y_thresholds_.tolist()}
@@ -40,7 +41,7 @@ def fit_calibration(method: str, labels: ArrayLike, scores: ArrayLike) -> dict[s
 
 
 def calibrate(scores: pd.Series, calibration: dict[str, Any] | None) -> pd.Series:
-    """Calibrated scores in [0, 1], of the same index; without a calibration, the scores."""
+    """Return calibrated scores in [0, 1] with the same index; unchanged without a calibration."""
     if calibration is None:
         return scores
     if "temperature" in calibration:

@@ -1,8 +1,8 @@
-"""Ways to make one score of the scores of several engines, given or fitted on held-out scores.
+"""Combination of the scores of several engines, by given or fitted parameters.
 
-`mean` and all methods that are fitted combine *models*, each by the mean of its engines: a held-out video has
-a score of one engine of each model that trained on its fold's complement, a test video has one of every
-engine. What is fitted is plain data, which JSON can hold.
+`mean` and all fitted methods combine *models*, each represented by the mean of its engines. A
+held-out video has a score from one engine per model, the one trained without the video's fold; a
+test video has a score from every engine. Fitted parameters are plain data that JSON can hold.
 """
 
 from typing import Any
@@ -20,18 +20,19 @@ from liveness.settings.ensemble import BlendWeights
 
 Parameters = dict[str, Any]
 
-# points of a model's distribution that a rank is read off
+# number of quantiles that represent the distribution of a model's scores
 REFERENCE_POINTS = 1001
-# probabilities this close to 0 or 1 count as this close: an engine that is sure must not outvote all others
+# probabilities are clipped to this distance from 0 and 1: one certain engine must not outvote all
+# others
 CLOSEST = 1e-6
 
 
 def weighted_mean(scores: pd.DataFrame, weights: BlendWeights) -> pd.Series:
-    """Weighted mean over the engines that scored a video: score per fname, sorted.
+    """Average the scores of each video, weighted by engine: one score per fname, sorted.
 
-    `scores` has fname, model, fold, score. `weights` maps model and fold to a weight. Weights are rescaled
-    per video, so a held-out video, which only some engines may score, gets a mean too; one whose engines all
-    weigh 0 gets none.
+    `scores` has fname, model, fold, score. `weights` maps model and fold to a weight. Weights are
+    rescaled per video over the engines that scored it, because only some engines score a held-out
+    video. A video whose engines all have weight 0 gets no score.
     """
     known = {(model, int(fold)): weight for model, folds in weights.items() for fold, weight in folds.items()}
     engines = zip(scores["model"], scores["fold"], strict=True)
@@ -43,19 +44,21 @@ def weighted_mean(scores: pd.DataFrame, weights: BlendWeights) -> pd.Series:
 
 
 def fit_combination(method: str, scores: pd.DataFrame, folds: pd.DataFrame) -> Parameters:
-    """What `combine` needs for a method that is FITTED.
+    """Fit the parameters of `combine` for one of the FITTED methods.
 
-    `scores` are held-out scores (fname, model, fold, score), `folds` has liveness_score and fold by fname.
-    `rank_mean` takes of each model the distribution of its scores; the others are fitted on the videos that
-    every model scored:
+    `scores` are held-out scores (fname, model, fold, score); `folds` has liveness_score and fold by
+    fname. `rank_mean` stores the score distribution of each model. The other methods are fitted on
+    the videos that every model scored:
 
-    - `optimised`: weights of at least 0 that sum to 1, of least log loss; convex, where the error rate itself
-      is a staircase.
-    - `stacking`: logistic regression on the logits (Wolpert 1992), scikit-learn's default penalty.
-    - `blending`: the same on one fold, the first that all models scored. The other folds then judge the very
-      blend that is handed on, which stacking's nested figure does not; it learns from fewer videos.
+    - `optimised`: non-negative weights that sum to 1 and minimise log loss, which is convex,
+      whereas the error rate is a step function.
+    - `stacking`: logistic regression on the logits (Wolpert 1992) with scikit-learn's default
+      penalty.
+    - `blending`: the same on one fold, the first that all models scored. The other folds then
+      evaluate the very blend that is used later, unlike the nested estimate of stacking; but it is
+      fitted on fewer videos.
 
-    Raises InputError where no video, or those of one class only, was scored by every model.
+    Raises InputError if the videos that every model scored are not of both classes.
     """
     by_model = model_scores(scores)
     if method == "rank_mean":
@@ -67,9 +70,9 @@ def fit_combination(method: str, scores: pd.DataFrame, folds: pd.DataFrame) -> P
     labels = folds["liveness_score"].loc[complete.index].to_numpy()
     if len(np.unique(labels)) < 2:
         raise InputError(
-            f"ensemble.method {method} is fitted on videos of both classes that every model held out; "
-            f"{', '.join(map(str, by_model))} share {len(complete)}, of one class at most; give them more "
-            "folds in common, or use mean."
+            f"ensemble.method {method} needs videos of both classes that every model held out, but "
+            f"{', '.join(map(str, by_model))} share {len(complete)}, of at most one class; train them on "
+            "more common folds, or use mean."
         )
     if method == "optimised":
         return {
@@ -87,10 +90,10 @@ def fit_combination(method: str, scores: pd.DataFrame, folds: pd.DataFrame) -> P
 
 
 def combine(method: str, parameters: Parameters, scores: pd.DataFrame) -> pd.Series:
-    """One score in [0, 1] per fname, sorted, of `scores` (fname, model, fold, score).
+    """Combine `scores` (fname, model, fold, score) to one score in [0, 1] per fname, sorted.
 
-    A video that some models did not score gets the mean, or the weighted mean, of those that did; stacking
-    and blending have no score for it.
+    A video that some models did not score gets the (weighted) mean of the others; stacking and
+    blending give it no score.
     """
     if method == "weights":
         return weighted_mean(scores, parameters["weights"])
@@ -107,7 +110,7 @@ def combine(method: str, parameters: Parameters, scores: pd.DataFrame) -> pd.Ser
     elif method == "optimised":
         weights = pd.Series(parameters["weights"], dtype=float)
         by_model = by_model.reindex(columns=weights.index)
-        # no weight is left where the models that scored a video all weigh 0
+        # the sum of weights is 0 if all models that scored a video have weight 0
         combined = (by_model * weights).sum(axis=1) / by_model.notna().mul(weights).sum(axis=1).replace(
             0.0, np.nan
         )
@@ -121,8 +124,11 @@ def combine(method: str, parameters: Parameters, scores: pd.DataFrame) -> pd.Ser
 
 
 def _reference(scores: np.ndarray) -> dict[str, list[float]]:
-    """Distinct scores and their ranks in (0, 1), ties sharing one; between (0, 0) and (1, 1), so that scores
-    below or above all of these keep their order too."""
+    """Return the distinct scores and their ranks in (0, 1); ties share one rank.
+
+    The end points (0, 0) and (1, 1) are added, so that scores outside the range keep their order
+    too.
+    """
     if len(scores) > REFERENCE_POINTS:
         scores = np.quantile(scores, np.linspace(0, 1, REFERENCE_POINTS))
     distinct, first = np.unique(scores, return_index=True)
@@ -139,7 +145,7 @@ def _logits(scores: np.ndarray) -> np.ndarray:
 
 
 def _simplex_weights(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Weights [models] of the mean of `scores` [videos, models] with the least log loss."""
+    """Find the weights [models] whose mean of `scores` [videos, models] has the lowest log loss."""
     right = np.clip(np.where(labels[:, None] == 1, scores, 1 - scores), CLOSEST, 1 - CLOSEST)
     models = right.shape[1]
 

@@ -1,4 +1,4 @@
-"""The recipe of a blend: a light module, since every job that parses the rules reads it."""
+"""The recipe of a blend, in a light module because every job imports it to parse the rules."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ FITTED = ("rank_mean", "optimised", "stacking", "blending")
 
 @dataclass(frozen=True)
 class BlendRecipe(Ensemble):
-    """Settings of `ensemble`, and the criterion of the threshold: `evaluation.threshold`."""
+    """Settings of `ensemble`, plus the threshold's criterion from `evaluation.threshold`."""
 
     method: Method = "mean"
     criterion: str = "eer"
