@@ -1,24 +1,24 @@
-"""Damage done to frames: what it does, and that it is done in the one scoring path."""
+"""Fixed degradations of frames and of their sampling."""
 
 import pickle
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from liveness.augmentation.fixed_degradation import FRAMES, degraded
+from liveness.settings.ensemble import DEGRADATIONS, Degradation
 from liveness.video.sampling import Sampling
-from running import ROOT
 
 SAMPLING = Sampling(count=5, window=(0.2, 1.0), short_side=64)
-# smooth, so that differences are those of the damage and not of noise
+# smooth, so that differences come from the degradation and not from noise
 RNG = np.random.default_rng(0)
 FRAME = cv2.resize(RNG.integers(0, 255, (6, 9, 3)).astype(np.uint8), (540, 360))
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_every_damage_is_visible_deterministic_and_leaves_its_input(name: str) -> None:
+def test_every_degradation_is_visible_deterministic_and_keeps_its_input(name: str) -> None:
     _, damage = degraded(name, SAMPLING)
     assert damage is not None
     kept = FRAME.copy()
@@ -30,7 +30,7 @@ def test_every_damage_is_visible_deterministic_and_leaves_its_input(name: str) -
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_a_large_picture_suffers_like_a_small_one(name: str) -> None:
+def test_large_and_small_frames_are_degraded_alike(name: str) -> None:
     damage = FRAMES[name]
     large = cv2.resize(FRAME, (2160, 1440))
 
@@ -40,7 +40,7 @@ def test_a_large_picture_suffers_like_a_small_one(name: str) -> None:
     assert np.abs(seen(damage(large)) - seen(damage(FRAME))).mean() < 3
 
 
-def test_what_each_one_does() -> None:
+def test_effects_of_each_degradation() -> None:
     np.testing.assert_array_equal(FRAMES["crop"](FRAME), FRAME[36:324, 54:486])
     assert FRAMES["half_size"](FRAME).shape == (180, 270, 3)
     assert min(FRAMES["recompress"](FRAME).shape[:2]) == 256
@@ -48,7 +48,7 @@ def test_what_each_one_does() -> None:
     np.testing.assert_array_equal(FRAMES["recolour"](grey)[0, 0], [115, 100, 80])
     edge = np.repeat(np.array([0, 255], np.uint8), 180)[None, :, None].repeat(360, 0).repeat(3, 2)
     blurred = FRAMES["blur"](edge)[180, :, 0].astype(float)
-    # one standard deviation of a Gaussian beside an edge is 84 % of it
+    # one standard deviation beside a blurred edge, the value is 84 % of the step
     assert blurred[180 + 3] / 255 == pytest.approx(0.84, abs=0.04)
 
 
@@ -60,7 +60,5 @@ def test_fewer_frames_are_half_as_many_over_the_same_window() -> None:
     assert first.times(8.0).tolist() == [0.0]
 
 
-def test_the_configuration_offers_all_of_them() -> None:
-    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    offered = schema["properties"]["evaluation"]["properties"]["degradations"]
-    assert set(offered["items"]["enum"]) == {*FRAMES, "fewer_frames"} == set(offered["default"])
+def test_the_configuration_offers_all_degradations() -> None:
+    assert set(get_args(Degradation)) == {*FRAMES, "fewer_frames"} == set(DEGRADATIONS)

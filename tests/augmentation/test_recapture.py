@@ -1,4 +1,4 @@
-"""Re-capture looks like a medium filmed by hand, and is safe to use on any frame."""
+"""Simulated recapture: it looks like a medium filmed by hand and works on any frame."""
 
 import numpy as np
 import pytest
@@ -17,20 +17,20 @@ def session(kind: str, seed: int) -> recapture.Recapture:
 
 
 def smooth_picture(height: int = 480, width: int = 270) -> Image:
-    """A picture with no detail of its own, so that every fine pattern comes from the medium."""
+    """Return a picture without detail, so that every fine pattern comes from the medium."""
     y, x = np.mgrid[0:height, 0:width]
     red = 90 + 80 * x / width
     return np.stack([red, 90 + 60 * y / height, np.full_like(red, 120)], axis=2).astype(np.uint8)
 
 
 def fine_pattern(image: Image, channel: int, cycles: tuple[float, float]) -> float:
-    """Share of the centre's spectral energy that lies within `cycles` per the picture's short side."""
+    """Return the share of the centre's spectral energy in the band `cycles` per short side."""
     side = min(image.shape[:2]) // 2
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     patch = image[top : top + side, left : left + side, channel].astype(float)
     window = np.outer(np.hanning(side), np.hanning(side))
     power = np.abs(np.fft.fft2((patch - patch.mean()) * window)) ** 2
-    frequency = 2 * np.fft.fftfreq(side, 1 / side)  # in cycles per the picture's short side
+    frequency = 2 * np.fft.fftfreq(side, 1 / side)  # in cycles per short side of the picture
     radius = np.hypot(frequency[:, None], frequency[None, :])
     return float(power[(radius >= cycles[0]) & (radius < cycles[1])].sum() / power[radius >= 2].sum())
 
@@ -45,12 +45,12 @@ def test_shape_and_dtype_are_kept_at_any_size_and_time(
     seen = session(kind, seed).apply(image, t)
     assert seen.shape == image.shape
     assert seen.dtype == np.uint8
-    assert np.array_equal(image, before), "the caller's picture was written to"
+    assert np.array_equal(image, before), "the input was modified"
 
 
 @given(kind=kinds, seed=seeds)
 @settings(max_examples=15, deadline=None)
-def test_a_session_is_decided_by_its_seed_and_changes_the_picture(kind: str, seed: int) -> None:
+def test_sessions_depend_on_the_seed_and_change_the_picture(kind: str, seed: int) -> None:
     image = smooth_picture(120, 90)
     assert session(kind, seed) == session(kind, seed)
     seen = session(kind, seed).apply(image, 0.3)
@@ -68,7 +68,7 @@ def test_the_hand_moves_the_medium(kind: str) -> None:
 @pytest.mark.parametrize("kind", recapture.KINDS)
 @pytest.mark.parametrize("seed", range(4))
 def test_each_medium_leaves_a_fine_pattern_on_a_smooth_picture(kind: str, seed: int) -> None:
-    """Moire and halftone stay below 128 cycles per short side: a network's input of 256 pixels shows them."""
+    """Moire and halftone stay below 128 cycles per short side, the limit of a 256-pixel input."""
     image = smooth_picture()
     assert fine_pattern(image, 0, (6, 128)) < 0.1
     seen = session(kind, seed).apply(image, 0.2)
@@ -76,7 +76,7 @@ def test_each_medium_leaves_a_fine_pattern_on_a_smooth_picture(kind: str, seed: 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_screen_colours_its_moire_and_a_grey_picture_with_it(seed: int) -> None:
+def test_the_moire_of_a_screen_is_coloured_even_on_a_grey_picture(seed: int) -> None:
     grey = np.full((300, 200, 3), 128, np.uint8)
     held = session("replay_monitor", seed)
     saturation = np.ptp(held.apply(grey, 0.0).astype(int), axis=2)
@@ -98,7 +98,7 @@ def test_refresh_bands_roll_on_a_screen_that_is_held_still() -> None:
 
 
 @pytest.mark.parametrize("kind", ["replay_phone", "print"])
-def test_edges_of_the_medium_show_in_some_sessions_only(kind: str) -> None:
+def test_edges_of_the_medium_are_visible_in_some_sessions_only(kind: str) -> None:
     def edges_show(held: recapture.Recapture) -> bool:
         u, v = held.pose.locate(96, 54, 0.0)
         return bool(min(u.min(), v.min(), 1 - u.max(), 1 - v.max()) < 0)
@@ -116,7 +116,7 @@ def test_an_unknown_kind_and_a_wrong_array_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", recapture.KINDS)
-def test_a_faint_session_shows_less_of_the_pattern_and_else_the_same(kind: str) -> None:
+def test_a_faint_session_differs_only_in_the_strength_of_the_pattern(kind: str) -> None:
     image, held = smooth_picture(), session(kind, 2)
     assert held.faint(1) == held
     none, full = (held.faint(share).apply(image, 0.2).astype(int) for share in (0, 1))

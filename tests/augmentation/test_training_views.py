@@ -1,4 +1,4 @@
-"""Random training views: reproducible per key, different between keys; simulated attacks are spoofs."""
+"""Training views: reproducible by key, different between keys; simulated attacks become spoofs."""
 
 import random
 from collections import Counter
@@ -20,7 +20,7 @@ PLAIN = Augmentation(
 FRAME = np.random.default_rng(0).integers(0, 255, (120, 90, 3), dtype=np.uint8)
 
 
-def test_a_view_is_pixels_and_square() -> None:
+def test_views_are_square_uint8_pixels() -> None:
     view, label = training_view(PLAIN, 64)(FRAME, 1, (1, 0, "a.mp4", 0))
     assert label == 1
     assert view.shape == (64, 64, 3)
@@ -43,8 +43,8 @@ def test_the_same_key_gives_the_same_view_whatever_was_drawn_before(policy: str)
 
 
 @pytest.mark.parametrize("policy", ["rand-m9-mstd0.5-inc1", "rand-m1", "v0"])
-def test_every_draw_of_a_policy_can_be_shown(policy: str) -> None:
-    """Among them posterising to 0 bits, which timm draws and Pillow 13 refuses."""
+def test_every_draw_of_a_policy_works(policy: str) -> None:
+    """Among the draws is posterising to 0 bits, which Pillow 13 refuses."""
     view = training_view(replace(PLAIN, auto_augment=policy), 16)
     small = FRAME[:20, :20]
     assert all(view(small, 1, (1, 0, "a.mp4", row))[0].shape == (16, 16, 3) for row in range(800))
@@ -67,8 +67,8 @@ def test_seed_epoch_video_and_frame_each_change_the_view(key: Key, augmentation:
     assert not torch.equal(view(FRAME, 1, (1, 0, "a.mp4", 0))[0], view(FRAME, 1, key)[0])
 
 
-def test_a_portrait_frame_is_seen_to_its_edges() -> None:
-    """Crops are of the squashed frame, as inference sees it, and not of its middle square."""
+def test_views_of_a_portrait_frame_include_its_edges() -> None:
+    """Crops are taken from the frame resized to a square, as in inference, not from its centre."""
     frame = np.zeros((160, 90, 3), np.uint8)
     frame[:16] = 255
     view, _ = training_view(PLAIN, 64)(frame, 1, (0, 0, "a.mp4", 0))
@@ -76,7 +76,7 @@ def test_a_portrait_frame_is_seen_to_its_edges() -> None:
     assert view[10:].float().mean() < 13
 
 
-def test_flips_happen_as_often_as_asked() -> None:
+def test_flips_have_the_configured_frequency() -> None:
     ramp = np.tile(np.arange(90, dtype=np.uint8)[None, :, None], (120, 1, 3))
     view = training_view(Augmentation((1.0, 1.0), 0.5, 0.0, 0.2, "", 0.0), 64)
     views = [view(ramp, 1, (0, epoch, "a.mp4", 0))[0] for epoch in range(200)]
@@ -84,7 +84,7 @@ def test_flips_happen_as_often_as_asked() -> None:
     assert 70 < flipped < 130
 
 
-def test_erasing_fills_rectangles_of_as_many_images_as_asked() -> None:
+def test_erasing_fills_rectangles_with_the_configured_frequency() -> None:
     images = torch.full((200, 3, 32, 32), 9.0).contiguous(memory_format=torch.channels_last)
     erase(images, [f"{n}" for n in range(200)], 0.25)
     changed = (images != 9).all(1)
@@ -97,7 +97,7 @@ def test_erasing_fills_rectangles_of_as_many_images_as_asked() -> None:
     assert images[erased][:, :, changed[erased].any(0)].std() > 0.5
 
 
-def test_what_is_erased_depends_on_the_key_alone() -> None:
+def test_erasing_depends_only_on_the_key() -> None:
     names = [f"{n}" for n in range(20)]
     images, halves, others = torch.zeros(3, 20, 3, 32, 32)
     erase(images, names, 0.5)
@@ -108,7 +108,7 @@ def test_what_is_erased_depends_on_the_key_alone() -> None:
     assert not torch.equal(images, others)
 
 
-def test_at_probability_0_frames_and_labels_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_probability_0_frames_and_labels_are_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "recaptured", pytest.fail)
     monkeypatch.setattr(module.random_degradation, "degrade", pytest.fail)
     view = training_view(PLAIN, 64)
@@ -119,7 +119,9 @@ def test_at_probability_0_frames_and_labels_are_left_alone(monkeypatch: pytest.M
         assert (pixels - expected).abs().mean() < 13
 
 
-def test_the_recipe_draws_the_same_whatever_happened_to_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timms_transform_does_not_depend_on_recapture_and_degradations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     recipe = Augmentation((0.5, 1.0), 0.5, 0.5, 0.2, "rand-m9-mstd0.5", 0.25)
     monkeypatch.setattr(module, "recaptured", lambda frame, kind, rng: frame)
     monkeypatch.setattr(module.random_degradation, "degrade", lambda frame, rng: frame)
@@ -130,7 +132,7 @@ def test_the_recipe_draws_the_same_whatever_happened_to_the_frame(monkeypatch: p
         assert torch.equal(off(FRAME, 1, key)[0], on(FRAME, 1, key)[0])
 
 
-def test_a_re_captured_live_frame_is_a_spoof_and_a_spoof_is_never_re_captured() -> None:
+def test_recaptured_live_frames_become_spoofs_and_spoofs_are_never_recaptured() -> None:
     view = training_view(replace(PLAIN, recapture=1.0), 64)
     key = (1, 0, "a.mp4", 0)
     plain, _ = training_view(PLAIN, 64)(FRAME, 0, key)
@@ -165,10 +167,8 @@ def test_probabilities_are_frequencies_and_kinds_are_equally_likely(monkeypatch:
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_both_classes_and_simulated_attacks_too_are_degraded(
-    label: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Damage that only one class had would tell the classes apart."""
+def test_both_classes_and_simulated_attacks_are_degraded(label: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Degrading only one class would give away the label."""
     order: list[str] = []
     monkeypatch.setattr(module, "recaptured", lambda frame, kind, rng: order.append("recapture") or frame)
     monkeypatch.setattr(
@@ -179,7 +179,7 @@ def test_both_classes_and_simulated_attacks_too_are_degraded(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_re_captured_frame_keeps_its_size_and_is_decided_by_its_generator(kind: str) -> None:
+def test_a_recaptured_frame_keeps_its_size_and_depends_on_its_generator(kind: str) -> None:
     frame = np.full((160, 90, 3), 128, np.uint8)
     seen = [recaptured(frame, kind, np.random.default_rng(seed)) for seed in range(3)]
     assert all(image.shape == frame.shape and image.dtype == np.uint8 for image in seen)

@@ -1,8 +1,8 @@
-"""Re-capture: what a camera sees when it films a screen or a print instead of a face.
+"""Simulated recapture: frames as a camera sees them on a screen or a print.
 
-A session is drawn once (`draw`) and applied to every frame of a clip, so that its geometry, moire and
-lighting are steady while the hand that holds the camera moves. All lengths are fractions of the picture,
-so that one session looks alike at every resolution. Nothing is stored between calls.
+A session is drawn once (`draw`) and applied to every frame of a clip, so that geometry, moire and
+lighting are constant while the hand that holds the camera moves. All lengths are fractions of the
+picture, so that a session looks the same at every resolution. Sessions are stateless.
 """
 
 import math
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# OpenCV's stubs tell no dtypes apart, so these names only say what is meant.
+# OpenCV's stubs do not distinguish dtypes, so these aliases serve as documentation only.
 Image = NDArray[Any]  # uint8 (H, W, 3) RGB
 Plane = NDArray[Any]  # float32 (H, W)
-# float32 (3, H, W) in 0..1, changed in place: numpy is slow where the last axis has three entries
+# float32 (3, H, W) in 0..1, changed in place: numpy is slow if the last axis has only three entries
 Light = NDArray[Any]
 
 KINDS = ("replay_phone", "replay_monitor", "print")
@@ -24,7 +24,7 @@ KINDS = ("replay_phone", "replay_monitor", "print")
 
 @dataclass(frozen=True)
 class Wave:
-    """One sinusoid of a hand-held movement."""
+    """A sinusoidal component of a hand-held movement."""
 
     amplitude: float
     hertz: float
@@ -35,7 +35,7 @@ class Wave:
 
 
 def draw_wave(rng: np.random.Generator, amplitude: float, hertz: tuple[float, float]) -> Wave:
-    """Draw a wave of between half and all of `amplitude`, with a frequency in the range `hertz`."""
+    """Draw a wave with 0.5 to 1 times `amplitude` and a frequency in the range `hertz`."""
     return Wave(
         float(rng.uniform(0.5, 1) * amplitude), float(rng.uniform(*hertz)), float(rng.uniform(0, 2 * math.pi))
     )
@@ -43,10 +43,10 @@ def draw_wave(rng: np.random.Generator, amplitude: float, hertz: tuple[float, fl
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the flat medium lies in the view, and how the hand moves it.
+    """Position of the flat medium in the view, and its movement by the hand.
 
-    `corners` are the (x, y) of the picture's top-left, top-right, bottom-right and bottom-left corners as
-    fractions of the view; outside 0..1 they are out of sight.
+    `corners` are the (x, y) of the picture's top-left, top-right, bottom-right and bottom-left
+    corners as fractions of the view; outside 0..1 they are not visible.
     """
 
     corners: tuple[tuple[float, float], ...]
@@ -56,7 +56,7 @@ class Pose:
     zoom: Wave
 
     def locate(self, height: int, width: int, t: float) -> tuple[Plane, Plane]:
-        """Return each view pixel's place on the medium, float32 (H, W) u and v; 0..1 is the picture."""
+        """Map pixels to positions on the medium: float32 (H, W) u and v, 0..1 in the picture."""
         size = np.array([width, height])
         centred = (np.array(self.corners) - 0.5) * size
         angle, scale = self.roll.at(t), 1 + self.zoom.at(t)
@@ -72,17 +72,18 @@ class Pose:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Mean width and height of the picture as fractions of the view."""
+        """The mean width and height of the picture as fractions of the view."""
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = self.corners
         return (bx - ax + cx - dx) / 2, (dy - ay + cy - by) / 2
 
 
 @dataclass(frozen=True)
 class Screen:
-    """A display: its sub-pixel grid beats with the sensor's, and its refresh with the rolling shutter.
+    """A display: its sub-pixel grid beats with the sensor's, its refresh with the rolling shutter.
 
-    `fringes` counts the beats of columns and of rows across the view's short side: the grid's frequency is
-    one cycle per sensor pixel plus that, so that the moire is real aliasing and bends with perspective.
+    `fringes` are the numbers of moire fringes of columns and rows across the view's short side. The
+    grid has one cycle per sensor pixel plus these, so that the moire is true aliasing and bends
+    with perspective.
     """
 
     fringes: tuple[float, float]
@@ -93,7 +94,7 @@ class Screen:
     band_hertz: float
 
     def faint(self, share: float) -> "Screen":
-        """The same with that share of its moire and bands."""
+        """Return a copy with the contrast of moire and bands multiplied by `share`."""
         return replace(
             self,
             colour_depth=share * self.colour_depth,
@@ -102,11 +103,11 @@ class Screen:
         )
 
     def bend(self, u: Plane, v: Plane) -> tuple[Plane, Plane]:
-        """A screen is flat."""
+        """Return the coordinates unchanged: a screen is flat."""
         return u, v
 
     def mark(self, picture: Light, u: Plane, v: Plane, span: tuple[float, float], t: float) -> None:
-        """Multiply the picture by the sampled pixel grid and by the refresh bands."""
+        """Multiply the picture by the sampled pixel grid and the refresh bands."""
         height, width = u.shape
         short = min(height, width)
         columns = (2 * math.pi * width * span[0] * (1 + self.fringes[0] / short)) * u
@@ -115,17 +116,18 @@ class Screen:
             2 * math.pi * self.band_hertz * t
         )
         light = (1 + self.row_depth * np.cos(rows)) * (1 + self.band_depth * np.cos(line))[:, None]
-        # The red, green and blue stripes lie a third of a pixel apart, which is what colours the fringes.
+        # The red, green and blue stripes are a third of a pixel apart, which colours the fringes.
         for c, channel in enumerate(picture):
             channel *= (1 + self.colour_depth * np.cos(columns + 2 * math.pi * c / 3)) * light
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A print: halftone dots, and a sheet that curls and is shaded by its curl.
+    """A print with halftone dots, on a sheet that curls and is shaded by its curl.
 
-    `dots` counts halftone cells across the view's short side; `curl` is the displacement, as a fraction of
-    the sheet, of a wave of `curl_cycles` cycles over the sheet that runs in direction `curl_angle`.
+    `dots` is the number of halftone cells across the view's short side. `curl` is the displacement,
+    as a fraction of the sheet, of a wave with `curl_cycles` cycles over the sheet in direction
+    `curl_angle`.
     """
 
     dots: float
@@ -137,7 +139,7 @@ class Paper:
     shade: float
 
     def faint(self, share: float) -> "Paper":
-        """The same with that share of its dots' contrast."""
+        """Return a copy with the contrast of the dots multiplied by `share`."""
         return replace(self, dot_depth=share * self.dot_depth)
 
     def _along(self, u: Plane, v: Plane) -> Plane:
@@ -147,11 +149,11 @@ class Paper:
     def bend(self, u: Plane, v: Plane) -> tuple[Plane, Plane]:
         """Move the flat sheet's coordinates along the curl."""
         lift = self.curl * np.sin(self._along(u, v))
-        # The height of the curl is seen sideways where it runs across the sheet, and foreshortened along it.
+        # the curl displaces the sheet sideways where it runs across it, else foreshortens it
         return u + lift * math.sin(self.curl_angle), v + lift * math.cos(self.curl_angle)
 
     def mark(self, picture: Light, u: Plane, v: Plane, span: tuple[float, float], t: float) -> None:
-        """Screen the picture into dots, each ink at its own angle, and shade it by the curl."""
+        """Halftone the picture, with a different screen angle per ink, and shade it by the curl."""
         height, width = u.shape
         scale = self.dots / min(height, width)
         x, y = u * (width * span[0] * scale), v * (height * span[1] * scale)
@@ -163,7 +165,7 @@ class Paper:
             )
             spot = np.cos(c * x + s * y)
             spot += np.cos(c * y - s * x)
-            # A soft threshold: dots grow with the ink's density and vanish in pure white and black.
+            # soft threshold: dots grow with the ink's density and vanish in pure white and black
             spot *= 0.25 + ink * (1 - ink)
             spot += ink
             dotted = np.clip(spot, 0, 1, out=spot)
@@ -174,7 +176,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Tone:
-    """Per-channel transfer from the original's value to the medium's, both 0..1."""
+    """Tone curve per channel, from the original's value to the medium's, both in 0..1."""
 
     gamma: float
     gains: tuple[float, float, float]
@@ -188,7 +190,7 @@ class Tone:
 
 @dataclass(frozen=True)
 class Glare:
-    """A reflected lamp or window: an ellipse in the view; `order` 1 is a soft lamp, 3 a window's edge."""
+    """An elliptical reflection: of a soft lamp (`order` 1) or of a window with sharp edges (3)."""
 
     centre: tuple[float, float]
     radii: tuple[float, float]
@@ -197,7 +199,7 @@ class Glare:
     strength: float
 
     def light(self, height: int, width: int, dx: float, dy: float) -> Plane:
-        """Return the share of white that is mixed in, float32 (H, W), moved by (dx, dy) of the view."""
+        """Return the fraction of white to mix in, float32 (H, W), shifted by (dx, dy)."""
         short = min(height, width)
         x = (np.arange(width, dtype=np.float32)[None, :] - (self.centre[0] + dx) * width) / short
         y = (np.arange(height, dtype=np.float32)[:, None] - (self.centre[1] + dy) * height) / short
@@ -208,7 +210,7 @@ class Glare:
 
 @dataclass(frozen=True)
 class Surround:
-    """What lies around the picture: a margin (bezel or white paper) and the room behind it, colours 0..1."""
+    """Surroundings of the picture: a margin (bezel or white paper) and the room; colours: 0..1."""
 
     margin: float
     margin_colour: tuple[float, float, float]
@@ -216,14 +218,14 @@ class Surround:
     room_angle: float
 
     def frame(self, picture: Light, u: Plane, v: Plane, span: tuple[float, float]) -> None:
-        """Keep the picture inside the unit square, and put margin and room outside it."""
+        """Paint margin and room outside the unit square, which contains the picture."""
         height, width = u.shape
-        # Signed distance to the picture's edge in pixels of the view, positive inside.
+        # signed distance to the picture's edge in pixels of the view, positive inside
         inside = np.minimum(
             np.minimum(u, 1 - u) * np.float32(width * span[0]),
             np.minimum(v, 1 - v) * np.float32(height * span[1]),
         )
-        edge = inside < 1  # everything else is the picture alone, and most of the view
+        edge = inside < 1  # the rest, most of the view, shows only the picture
         inside = inside[edge]
         c, s = 3 * math.cos(self.room_angle), 3 * math.sin(self.room_angle)
         mix = 0.5 + 0.5 * np.tanh(c * (u[edge] - 0.5) + s * (v[edge] - 0.5))
@@ -238,7 +240,7 @@ class Surround:
 
 @dataclass(frozen=True)
 class Recapture:
-    """One session of re-capturing: fixed for a clip, drawn by `draw`."""
+    """A recapture session, drawn by `draw` and constant for a clip."""
 
     pose: Pose
     medium: Screen | Paper
@@ -247,13 +249,13 @@ class Recapture:
     surround: Surround
 
     def faint(self, share: float) -> "Recapture":
-        """The same session with that share of the medium's fine pattern: 0 leaves none, 1 all."""
+        """Return a copy with the contrast of the medium's fine pattern multiplied by `share`."""
         return replace(self, medium=self.medium.faint(share))
 
     def apply(self, image: Image, t: float) -> Image:
-        """Return the re-captured picture of `image`, uint8 (H, W, 3) RGB of the same shape, at `t` seconds.
+        """Return the recaptured `image`, uint8 (H, W, 3) RGB of the same shape, at `t` seconds.
 
-        Raises ValueError for anything but a non-empty uint8 (H, W, 3) array.
+        Raises ValueError unless `image` is a non-empty uint8 (H, W, 3) array.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ValueError(f"expected a non-empty uint8 (H, W, 3) image, got {image.dtype} {image.shape}")
@@ -272,7 +274,7 @@ class Recapture:
         self.medium.mark(light, u, v, span, t)
         self.surround.frame(light, u, v, span)
         for glare in self.glares:
-            # A reflection moves against the surface that shows it.
+            # a reflection moves opposite to the surface that shows it
             white = glare.light(height, width, -self.pose.shift_x.at(t), -self.pose.shift_y.at(t))
             for plane in light:
                 plane += white * (1 - plane)
@@ -280,9 +282,9 @@ class Recapture:
 
 
 def draw(rng: np.random.Generator, kind: str) -> Recapture:
-    """Draw one session of `kind`, one of `KINDS`; raises ValueError for any other."""
+    """Draw a session of `kind`, one of `KINDS`; raise ValueError for any other."""
     if kind not in KINDS:
-        raise ValueError(f"unknown kind of re-capture {kind!r}; expected one of {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind of recapture {kind!r}; expected one of {', '.join(KINDS)}")
     edges_seen = rng.random() < {"replay_phone": 0.6, "replay_monitor": 0.4, "print": 0.6}[kind]
     return Recapture(
         pose=_draw_pose(rng, edges_seen),
@@ -295,7 +297,7 @@ def draw(rng: np.random.Generator, kind: str) -> Recapture:
 
 def _draw_pose(rng: np.random.Generator, edges_seen: bool) -> Pose:
     inset = rng.uniform(0.03, 0.09) if edges_seen else rng.uniform(-0.12, -0.05)
-    # Moving the whole medium shows one or two of its edges rather than all four alike.
+    # a shift of the whole medium shows one or two of its edges rather than all four equally
     aside = rng.uniform(-0.05, 0.05, size=2) if edges_seen else np.zeros(2)
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * (1 - 2 * inset) + inset + aside
     corners = square + rng.uniform(-0.035, 0.035, size=(4, 2))

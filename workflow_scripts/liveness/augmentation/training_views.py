@@ -1,8 +1,9 @@
-"""Random views of stored frames, reproducible per seed, epoch and frame.
+"""Random training views of stored frames, reproducible by seed, epoch and frame.
 
-Re-capture and degradations change the stored frame; timm's transform then makes pixels for the network of it.
-That is done by loading processes, which decode the frame anyway. What timm does to normalised images is done
-to whole batches where the network is: pixels are a quarter of the bytes to hand over.
+Recapture and degradations change the stored frame; timm's transform then turns it into pixels for
+the network. The data loader's processes do this, since they decode the frame anyway. Random erasing
+needs normalised images and runs on whole batches on the network's device, so that the processes
+hand over uint8 pixels, a quarter of the bytes.
 """
 
 import hashlib
@@ -20,29 +21,30 @@ from liveness.augmentation import random_degradation, recapture
 from liveness.settings.training import Augmentation
 from liveness.video.preprocessing import model_input
 
-# moire and halftone as a share of the demo's (log-uniform): good screens and prints show little, but some
+# range of the log-uniform strength of moire and halftone, relative to the demo's: even good screens
+# and prints show some
 PATTERN = (0.2, 0.7)
-# of a session of re-capturing: its slowest movement takes 5
+# length of a recapture session, whose slowest movement has a period of 5 s
 SECONDS = 10
-# seed, epoch, fname, row: what one look at one frame is drawn from
+# seed, epoch, fname, row: seeds the view of a frame
 Key = tuple[int, int, str, int]
 MakeView = Callable[[np.ndarray, int, Key], tuple[torch.Tensor, int]]
 
 
 def _posterize(image: Image.Image, bits: int, **_: object) -> Image.Image:
-    """Keep so many bits per channel; of 0, which RandAugment may draw, black is left."""
+    """Keep `bits` bits per channel; with 0, which RandAugment may draw, the image turns black."""
     return ImageOps.posterize(image, bits) if bits else Image.new(image.mode, image.size)
 
 
-# timm 1.0 leaves 0 bits to Pillow, which refuses them since 13.0
+# timm 1.0 passes 0 bits on to Pillow, which refuses them since 13.0
 auto_augment.NAME_TO_OP |= dict.fromkeys((n for n in auto_augment.NAME_TO_OP if "Posterize" in n), _posterize)
 
 
 def training_view(augmentation: Augmentation, image_size: int) -> MakeView:
     """Return a function of a frame (uint8 [h, w, 3]), its label (1 live, 0 spoof) and its key.
 
-    It gives uint8 [image_size, image_size, 3] and the label of what is seen there, the same for the same key
-    in any process. `erase` is what is left to do.
+    It returns uint8 [image_size, image_size, 3] and the label of the view, the same for the same
+    key in any process. Only `erase` remains to be applied.
     """
     transform = create_transform(
         image_size,
@@ -50,18 +52,18 @@ def training_view(augmentation: Augmentation, image_size: int) -> MakeView:
         scale=(augmentation.crop_scale[0], augmentation.crop_scale[1]),
         hflip=augmentation.hflip,
         vflip=augmentation.vflip,
-        # timm's colour jitter and its policies exclude each other
+        # timm's colour jitter and its policies are mutually exclusive
         color_jitter=0.0 if augmentation.auto_augment else augmentation.color_jitter,
         auto_augment=augmentation.auto_augment or None,
         interpolation="bilinear",
-        # pixels, neither normalised nor erased
+        # returns pixels, neither normalised nor erased
         use_prefetcher=True,
     )
 
     def view(frame: np.ndarray, label: int, key: Key) -> tuple[torch.Tensor, int]:
         frame, label = _filmed(augmentation, frame, label, np.random.default_rng(_digest(key, 16)))
         seed_generators(key)
-        # squashed first, as inference does: crops of a portrait frame would otherwise all be its centre
+        # resized to a square first, as in inference: otherwise all crops would show the centre only
         pixels = transform(Image.fromarray(model_input(frame, min(frame.shape[:2]))))
         return pixels.permute(1, 2, 0), label
 
@@ -69,9 +71,9 @@ def training_view(augmentation: Augmentation, image_size: int) -> MakeView:
 
 
 def erase(images: torch.Tensor, keys: Sequence[str], probability: float) -> None:
-    """Fill a random rectangle of some normalised images [n, 3, S, S] with noise, in place, on their device.
+    """Fill a random rectangle of some normalised images [n, 3, S, S] with noise, in place.
 
-    What is drawn for an image depends on its key alone.
+    The random numbers for an image depend only on its key.
     """
     if not probability:
         return
@@ -82,7 +84,7 @@ def erase(images: torch.Tensor, keys: Sequence[str], probability: float) -> None
 
 
 def recaptured(frame: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
-    """The frame as a camera sees it at some moment on a screen or a print, one of `recapture.KINDS`."""
+    """Simulate the frame as a camera sees it on the medium `kind`, one of `recapture.KINDS`."""
     low, high = np.log(PATTERN)
     session = recapture.draw(rng, kind).faint(math.exp(rng.uniform(low, high)))
     return session.apply(frame, rng.uniform(0, SECONDS))
@@ -91,7 +93,10 @@ def recaptured(frame: np.ndarray, kind: str, rng: np.random.Generator) -> np.nda
 def _filmed(
     augmentation: Augmentation, frame: np.ndarray, label: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, int]:
-    """Make attacks of some live frames, then spoil some of both classes alike: damage must tell nothing."""
+    """Turn some live frames into attacks, then degrade some frames.
+
+    Both classes are degraded alike, so that degradation carries no information about the label.
+    """
     if label == 1 and rng.random() < augmentation.recapture:
         frame, label = recaptured(frame, rng.choice(recapture.KINDS), rng), 0
     if rng.random() < augmentation.degrade:
@@ -104,11 +109,11 @@ def _digest(key: tuple[object, ...], size: int) -> int:
 
 
 def seed_generators(key: tuple[object, ...]) -> None:
-    """Seed the three generators that timm's transforms, mixup and drop path draw from."""
+    """Seed the three random generators that timm's transforms, mixup and drop path use."""
     seed = _digest(key, 4)
     random.seed(seed)
     np.random.seed(seed)
-    # torch.manual_seed takes longer: it notes the call stack for every kind of accelerator that is not in use
+    # torch.manual_seed is slower: it records the call stack for each kind of unused accelerator
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
