@@ -1,4 +1,4 @@
-"""Which held-out videos the blend is most wrong about, and which of their frames."""
+"""Selection of the worst misclassified held-out videos and of their frames."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ HELD_OUT = pd.DataFrame(
 VIDEOS = judged(HELD_OUT, FOLDS)
 
 
-def test_verdicts_and_margins_are_by_the_threshold_of_the_videos_own_fold() -> None:
+def test_verdicts_and_margins_use_the_threshold_of_the_videos_fold() -> None:
     assert VIDEOS["verdict"].to_dict() == {
         "far": "false accept", "near": "false accept", "exact": "false accept",
         "lower": "false reject", "low": "false reject", "right": "right",
@@ -36,13 +36,13 @@ def test_the_worst_come_first() -> None:
     assert list(worst(VIDEOS, 1, 2).index) == ["lower", "low"]
 
 
-def test_without_a_threshold_there_is_no_verdict_but_an_order() -> None:
+def test_without_a_threshold_videos_have_an_order_but_no_verdict() -> None:
     videos = judged(HELD_OUT.assign(threshold=np.nan), FOLDS)
     assert set(videos["verdict"]) == {""}
     assert list(worst(videos, 1, 3).index) == ["lower", "right", "low"]
 
 
-def test_the_frame_that_speaks_most_for_the_wrong_decision() -> None:
+def test_the_frame_that_favours_the_wrong_decision_most() -> None:
     frames = pd.DataFrame(
         [
             ("lower", 0, 0, 0.3),
@@ -58,6 +58,6 @@ def test_the_frame_that_speaks_most_for_the_wrong_decision() -> None:
     assert telling_frames(frames[:0], {"far": 0}).empty
 
 
-def test_what_is_known_is_said() -> None:
+def test_descriptions_contain_only_what_is_known() -> None:
     assert about(VIDEOS.loc["far"]) == "score 0.900 (threshold 0.500); attack print, group a, fold 0"
     assert about(VIDEOS.loc["near"]) == "score 0.600 (threshold 0.500); group b, fold 0"

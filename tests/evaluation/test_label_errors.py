@@ -1,4 +1,4 @@
-"""Confident learning on labels of which some were turned round on purpose."""
+"""Confident learning on labels, some of which were flipped on purpose."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ FOLDS = make_folds(videos=300)
 SCORES = make_scores(FOLDS, {"m": 6.0}).set_index("fname")[["score"]]
 
 
-def test_labels_turned_round_are_found_the_likeliest_first() -> None:
+def test_flipped_labels_are_found_most_suspicious_first() -> None:
     wrong = FOLDS.index[:12]
     labels = FOLDS["liveness_score"].copy()
     labels[wrong] = 1 - labels[wrong]
@@ -23,7 +23,7 @@ def test_labels_turned_round_are_found_the_likeliest_first() -> None:
     )
 
 
-def test_scores_without_errors_raise_no_doubt() -> None:
+def test_scores_without_errors_flag_no_label() -> None:
     labels = FOLDS["liveness_score"]
     sure = pd.DataFrame({"score": np.where(labels == 1, 0.9, 0.1), "liveness_score": labels}, FOLDS.index)
     assert doubtful_labels(sure).empty

@@ -1,4 +1,4 @@
-"""All figures of a table of held-out videos."""
+"""Error rates of a table of held-out videos."""
 
 import json
 
@@ -15,7 +15,7 @@ FOLDS = make_folds()
 
 
 def judged(**changes: object) -> pd.DataFrame:
-    """240 videos, of which the attacks are prints and replays."""
+    """Return 240 held-out videos, whose attacks are prints and replays."""
     table = held_out(make_scores(FOLDS, {"m": 2.0}), FOLDS, BlendRecipe("mean")).join(
         FOLDS[["liveness_score", "group"]]
     )
@@ -23,14 +23,14 @@ def judged(**changes: object) -> pd.DataFrame:
     return table.assign(attack=np.where(table["liveness_score"] == 1, "", attack)).assign(**changes)
 
 
-def test_every_figure_is_there_and_json_holds_them() -> None:
+def test_all_rates_are_present_and_can_be_written_as_json() -> None:
     found = json.loads(json.dumps(held_out_rates(judged(), seed=0), allow_nan=False))
     assert (found["videos"], found["groups"]) == (240, 80)
     assert found["live"] + found["spoof"] == 240
     rates = ("eer", "eer_nearest", "auc", "bpcer10", "bpcer20", "bpcer100", "apcer", "apcer_max", "bpcer")
     for name in (*rates, "acer", "hter", "log_loss", "brier", "ece"):
         low, high = found["intervals"][name]
-        # a calibration error is never below 0, so that its replicates lie above it
+        # a calibration error is biased upwards in resamples, so its interval may lie above it
         assert low <= found[name] <= high or name == "ece", name
         assert 0 <= found[name] <= 1
     assert set(found["attacks"]) == {"print", "replay"}
@@ -40,7 +40,7 @@ def test_every_figure_is_there_and_json_holds_them() -> None:
     assert found["hter"] == pytest.approx((found["apcer"] + found["bpcer"]) / 2)
 
 
-def test_what_the_sample_is_too_small_for_is_none() -> None:
+def test_rates_that_the_sample_cannot_resolve_are_none() -> None:
     found = held_out_rates(judged(), seed=0)
     assert found["tpr_at_fpr_1e-3"] is None
     assert "tpr_at_fpr_1e-3" not in found["intervals"]
@@ -53,7 +53,7 @@ def test_what_the_sample_is_too_small_for_is_none() -> None:
     assert values["tpr_at_fpr_1e-4"] is None
 
 
-def test_unknown_attacks_are_one_type_and_some_unknown_ones_are_named_so() -> None:
+def test_unknown_attacks_count_as_unnamed_if_others_are_named() -> None:
     unknown = held_out_rates(judged(attack=""), seed=0)
     assert unknown["attacks"] == {}
     assert unknown["apcer_max"] == unknown["apcer"]
@@ -62,13 +62,13 @@ def test_unknown_attacks_are_one_type_and_some_unknown_ones_are_named_so() -> No
     assert set(held_out_rates(table, seed=0)["attacks"]) == {"print", "unnamed"}
 
 
-def test_what_the_labels_say_of_live_videos_attacks_does_not_count() -> None:
+def test_attack_types_of_live_videos_are_ignored() -> None:
     table = judged()
     named = table.assign(attack=table["attack"].where(table["liveness_score"] == 0, "mask"))
     assert held_out_rates(named, seed=0) == held_out_rates(table, seed=0)
 
 
-def test_without_a_threshold_there_are_no_rates_at_it() -> None:
+def test_without_a_threshold_there_are_no_rates_at_a_threshold() -> None:
     found = held_out_rates(judged(threshold=np.nan), seed=0)
     assert not {"apcer", "bpcer", "acer", "hter"} & set(found)
     assert found["attacks"] == {}

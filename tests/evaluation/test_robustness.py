@@ -1,4 +1,4 @@
-"""The forecast: figures of damaged videos, attack types, folds and groups beside the plain ones."""
+"""Robustness tables: rates of degraded videos, attack types, folds and groups."""
 
 import numpy as np
 import pandas as pd
@@ -43,8 +43,8 @@ def test_every_condition_has_a_row_with_intervals() -> None:
     assert table.loc["fold", "live"].sum() == table.loc[("plain", "plain"), "live"]
 
 
-def test_blend_and_thresholds_are_those_of_the_plain_scores() -> None:
-    """Whatever the damaged scores are, nothing is fitted on them."""
+def test_blend_and_thresholds_are_fitted_on_the_plain_scores() -> None:
+    """Nothing is fitted on the scores of degraded videos."""
     damaged = SCORES.assign(score=SCORES["score"] ** 3)
     plain, other = judged(), judged(damaged)
     pd.testing.assert_series_equal(plain["threshold"], other["threshold"])
@@ -59,7 +59,7 @@ def test_a_fold_of_one_class_has_no_row() -> None:
     assert table.loc[table["kind"] == "fold", "name"].tolist() == ["0", "1", "3"]
 
 
-def test_groups_are_counted_with_their_errors_the_worst_first() -> None:
+def test_errors_are_counted_by_group_worst_first() -> None:
     rows = {
         "score": [0.9, 0.2, 0.8, 0.1],
         "threshold": [0.5] * 4,

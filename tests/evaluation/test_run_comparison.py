@@ -1,4 +1,4 @@
-"""Two runs side by side."""
+"""Comparison of two runs."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def run(skill: float, folds: pd.DataFrame = FOLDS, seed: int = 1) -> pd.DataFram
     return table.drop(columns="fold").join(folds[["liveness_score", "group"]])
 
 
-def test_each_run_has_the_figures_that_it_reports() -> None:
+def test_rates_equal_those_that_each_run_reports() -> None:
     rates = compare(run(1.0), run(3.0), seed=0)
     for column, skill in (("first", 1.0), ("second", 3.0)):
         alone = held_out_rates(run(skill).assign(attack=""), seed=0)
@@ -38,7 +38,7 @@ def test_a_run_does_not_differ_from_itself() -> None:
 
 
 def test_pairing_narrows_the_interval_of_the_difference() -> None:
-    """Scores that differ a little on the same videos: apart, their intervals overlap almost wholly."""
+    """With slightly different scores on the same videos, the unpaired intervals overlap."""
     first = run(2.0)
     second = first.assign(score=first["score"] + 0.05 * (first["liveness_score"] - 0.5))
     rates = compare(first, second, seed=0).loc["auc"]
@@ -46,7 +46,7 @@ def test_pairing_narrows_the_interval_of_the_difference() -> None:
     assert rates["difference_low"] > 0
 
 
-def test_only_videos_that_both_held_out_under_one_label_count() -> None:
+def test_only_videos_that_both_held_out_with_the_same_label_count() -> None:
     relabelled = FOLDS.copy()
     relabelled.iloc[:3, relabelled.columns.get_loc("liveness_score")] ^= 1
     rates = compare(run(2.0).iloc[:200], run(2.0, relabelled), seed=0)
@@ -55,8 +55,8 @@ def test_only_videos_that_both_held_out_under_one_label_count() -> None:
         compare(run(2.0).iloc[:20], run(2.0).iloc[20:], seed=0)
 
 
-def test_groups_that_either_run_knows_stay_together() -> None:
-    """With one group across all that the other run told apart there is nothing to draw."""
+def test_groups_of_either_run_stay_together() -> None:
+    """If one run has a single group for all videos, all resamples are the same."""
     together = run(2.0).assign(group="one")
     rates = compare(run(2.0), together, seed=0)
     assert (rates["first_low"] == rates["first_high"]).all()
@@ -77,7 +77,7 @@ def test_a_run_is_read_from_its_folder(tmp_path: Path) -> None:
     )
 
 
-def test_speed_is_that_of_the_jobs_that_scored_test_videos(tmp_path: Path) -> None:
+def test_speed_is_computed_from_the_jobs_that_scored_test_videos(tmp_path: Path) -> None:
     assert videos_per_second(tmp_path) is None
     (tmp_path / "benchmarks/predict/test").mkdir(parents=True)
     for shard, (seconds, videos) in enumerate([(2.0, 3), (3.0, 7)]):

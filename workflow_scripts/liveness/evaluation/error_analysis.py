@@ -1,4 +1,4 @@
-"""Held-out videos by how badly they were misjudged, and what of them to show."""
+"""Error analysis: the worst misclassified held-out videos and their most misleading frames."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ FALSE_ACCEPT, FALSE_REJECT, RIGHT = "false accept", "false reject", "right"
 
 
 def judged(held_out: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
-    """What is known of each held-out video: liveness_score, attack, group, fold, score, threshold, margin,
-    verdict.
+    """Join held-out scores with labels and add the columns margin and verdict.
 
-    `held_out` is blend/held_out.csv by fname, `folds` has liveness_score, attack and group by fname. `margin`
-    is by how much the score exceeds the threshold of the video's fold; `verdict` is FALSE_ACCEPT,
-    FALSE_REJECT or RIGHT. Without a threshold the margin is the score, and the verdict "".
+    `held_out` is blend/held_out.csv by fname; `folds` has liveness_score, attack and group by
+    fname. `margin` is the score minus the threshold of the video's fold; `verdict` is FALSE_ACCEPT,
+    FALSE_REJECT or RIGHT. Without a threshold the margin is the score and the verdict is "".
+    Returns liveness_score, attack, group, fold, score, threshold, margin, verdict by fname.
     """
     table = folds[["liveness_score", "attack", "group"]].join(held_out, how="inner")
     live, accepted = table["liveness_score"] == 1, table["score"] >= table["threshold"]
@@ -30,17 +30,19 @@ def judged(held_out: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
 
 
 def worst(videos: pd.DataFrame, label: int, count: int) -> pd.DataFrame:
-    """Of the judged videos of a label, those judged worst: attacks (label 0) of the highest margin, live
-    videos of the lowest.
+    """Return the `count` worst videos of a label.
+
+    These are the attacks (label 0) with the highest margins, or the live videos with the lowest.
     """
     own = videos[videos["liveness_score"] == label]
     return own.sort_values("margin", ascending=bool(label), kind="stable").head(count)
 
 
 def telling_frames(frame_scores: pd.DataFrame, labels: Mapping[str, int]) -> pd.DataFrame:
-    """The frame of each video of `labels` that one model is most wrong about: fold, index, score by fname.
+    """Select the frame of each video in `labels` that a model gets most wrong.
 
-    `frame_scores` are that model's (fname, fold, index, score); what it has not scored is left out.
+    `frame_scores` are the model's (fname, fold, index, score). Returns fold, index, score by fname;
+    videos that the model has not scored are left out.
     """
     own = frame_scores[frame_scores["fname"].isin(list(labels))]
     wrong = own["score"].where(own["fname"].map(labels) == 0, -own["score"])
@@ -49,14 +51,14 @@ def telling_frames(frame_scores: pd.DataFrame, labels: Mapping[str, int]) -> pd.
 
 
 def spread_frames(store: FrameStore, fname: str, count: int) -> dict[str, np.ndarray]:
-    """Up to `count` stored frames of a video, spread evenly over it, uint8 RGB [H, W, 3] by what they are."""
+    """Return up to `count` evenly spaced frames of a video, uint8 RGB [H, W, 3], by caption."""
     rows = store.rows(fname)
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))
     return {f"frame {place}": store.image(rows[place]) for place in chosen}
 
 
 def about(video: pd.Series) -> str:
-    """A judged video's figures and what is known of it, for people."""
+    """Describe a video of `judged` in a line of text: score, threshold, attack, group and fold."""
     threshold = "" if pd.isna(video["threshold"]) else f" (threshold {video['threshold']:.3f})"
     known = [f"{name} {video[name]}" for name in ("attack", "group", "fold") if video[name] != ""]
     return f"score {video['score']:.3f}{threshold}; {', '.join(known)}"

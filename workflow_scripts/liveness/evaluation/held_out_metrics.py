@@ -1,4 +1,4 @@
-"""Held-out error rates of every model and of the blend: the content of metrics.json."""
+"""Held-out error rates of all models and of the blend: the content of metrics.json."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ def held_out_metrics(
     seed: int,
     frame_scores: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Compute the rates of each model by itself and of the blend.
+    """Compute the error rates of each model alone and of the blend.
 
     Args:
-        scores: of videos, by model and fold (see `aggregation.video_scores`), all held out.
+        scores: held-out scores of videos by model and fold (see `aggregation.video_scores`).
         folds: liveness_score, group, attack and fold by fname.
-        blend: fitted on all of them.
-        blended: score and threshold by fname, of blends fitted without the video's fold.
-        criterion: of the thresholds of models by themselves.
-        seed: of the bootstrap.
-        frame_scores: of single frames; adds their rates to each model.
+        blend: the blend fitted on all scores.
+        blended: score and threshold by fname, from blends fitted without the video's fold.
+        criterion: criterion of the thresholds of single models.
+        seed: seed of the bootstrap.
+        frame_scores: scores of single frames; adds frame-level rates to each model.
 
     Raises:
         ValueError: a score is not held out.

@@ -1,4 +1,4 @@
-"""What a table of held-out videos amounts to: rates, each with its interval."""
+"""Error rates of a table of held-out videos, with confidence intervals."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from liveness.metrics.bootstrap import bootstrap, interval
 
 APCER_LEVELS = {"bpcer10": 0.1, "bpcer20": 0.05, "bpcer100": 0.01}
 FPR_LEVELS = {"tpr_at_fpr_1e-3": 1e-3, "tpr_at_fpr_1e-4": 1e-4, "tpr_at_fpr_1e-5": 1e-5}
-# below the table's columns come the rates of single attack types, under this prefix
+# prefix of the rates of single attack types
 ATTACK = "apcer of "
 
 Values = dict[str, Any]
 
 
 def measure(videos: pd.DataFrame, counts: np.ndarray | None = None) -> Values:
-    """All rates of `videos`, by name; per replicate where `counts` [replicates, n] are given.
+    """Compute all rates of `videos` by name, per replicate if `counts` [replicates, n] are given.
 
-    `videos` has liveness_score, score (probability of live), threshold (above or at it a video is accepted;
-    nan for all where there is none), attack (the type, "" where unknown). A rate that no video of the sample
-    could make is None: a false positive rate of 0.001 takes 1,000 attacks. Raises InputError when a class is
-    absent.
+    `videos` has liveness_score, score (probability of live), threshold (scores at or above it are
+    accepted; nan if there is none) and attack (the type, "" if unknown). Rates that the sample
+    cannot resolve are None: a false positive rate of 0.001 takes 1,000 attacks. Raises InputError
+    if a class is absent.
     """
     labels, scores = videos["liveness_score"].to_numpy(), videos["score"].to_numpy()
     curve = error_rates.error_curve(labels, scores, counts)
@@ -49,8 +49,11 @@ def measure(videos: pd.DataFrame, counts: np.ndarray | None = None) -> Values:
 
 
 def _at_threshold(videos: pd.DataFrame, counts: np.ndarray | None) -> Values:
-    """APCER, BPCER and their means. ACER and HTER are the field's, not the standard's: ACER takes the worst
-    attack type, HTER all attacks pooled."""
+    """Compute APCER, BPCER and their means.
+
+    ACER and HTER are common in the literature but not part of the standard: ACER uses the worst
+    attack type, HTER all attacks pooled.
+    """
     labels = videos["liveness_score"].to_numpy()
     accepted = videos["score"].to_numpy() >= videos["threshold"].to_numpy()
     pooled, bpcer = error_rates.apcer(labels, accepted, counts), error_rates.bpcer(labels, accepted, counts)
@@ -69,10 +72,10 @@ def _at_threshold(videos: pd.DataFrame, counts: np.ndarray | None) -> Values:
 
 
 def held_out_rates(videos: pd.DataFrame, seed: int) -> Values:
-    """`measure`, numbers of videos, and 95 % intervals by a bootstrap over `videos["group"]`, for JSON.
+    """Return rates (see `measure`), numbers of videos and 95 % bootstrap intervals, ready for JSON.
 
-    The intervals say how far the rates would move with other people before the same engines; not with other
-    training runs.
+    The bootstrap resamples `videos["group"]`: the intervals cover other people scored by the same
+    engines, but not other training runs.
     """
     spread = intervals(videos, seed)
     values = {name: None if value is None else float(value) for name, value in measure(videos).items()}
@@ -95,7 +98,7 @@ def held_out_rates(videos: pd.DataFrame, seed: int) -> Values:
 
 
 def intervals(videos: pd.DataFrame, seed: int) -> Values:
-    """The 95 % interval of every rate that exists; none where all videos are of one group."""
+    """Compute the 95 % interval of every available rate; empty if all videos are of one group."""
     if videos["group"].nunique() < 2:
         return {}
 

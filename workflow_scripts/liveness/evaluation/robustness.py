@@ -1,7 +1,7 @@
-"""How far the held-out figures hold: on damaged videos, by type of attack, by fold, by group.
+"""Robustness of held-out error rates: under degradations, by attack type, by fold, by group.
 
-A table of held-out videos, by fname, has fold, score, threshold (see `blend.held_out`), liveness_score,
-group, attack ("" where unknown).
+Tables of held-out videos have fold, score, threshold (see `blend.held_out`), liveness_score, group
+and attack ("" if unknown) by fname.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,17 +12,23 @@ import pandas as pd
 from liveness.evaluation.rates import held_out_rates
 from liveness.evaluation.run_comparison import compare
 
-# thresholds are those of the plain figures, so that the last three say what they would let pass
+# The last three use the thresholds of the plain videos, as deployment would.
 RATES = ("eer", "auc", "apcer", "bpcer", "hter")
 
 
 def robustness(plain: pd.DataFrame, degraded: Mapping[str, pd.DataFrame], seed: int) -> pd.DataFrame:
-    """A row per condition: kind, name, live, spoof, groups, and every one of RATES with its 95 % interval in
-    the columns _low and _high (nan where it does not exist).
+    """Tabulate error rates by condition.
 
-    Kinds: `plain`; `degradation`, each with `eer_difference` to plain on the same videos, by a paired
-    bootstrap; `attack`, all live videos and the attacks of one type; `fold`, the videos of one fold: other
-    people, scored by another training run. Attacks and folds without both classes have no row.
+    Columns: kind, name, live, spoof, groups, and each of RATES with its 95 % interval in the
+    columns _low and _high (nan if it does not exist). Kinds of rows:
+
+    - `plain`: all videos as they are.
+    - `degradation`: degraded videos, with `eer_difference` from plain on the same videos, by a
+      paired bootstrap.
+    - `attack`: all live videos and the attacks of one type.
+    - `fold`: the videos of one fold, that is other people scored by another training run.
+
+    Attacks and folds that lack a class have no row.
     """
     rows = [_row("plain", "plain", plain, seed)]
     for name, videos in degraded.items():
@@ -56,10 +62,10 @@ def _row(kind: str, name: str, videos: pd.DataFrame, seed: int) -> dict[str, obj
 
 
 def by_group(plain: pd.DataFrame) -> pd.DataFrame:
-    """Each group as what it is: people or scenes that no engine which scored them has seen.
+    """Count the errors of each group of people or scenes, worst first.
 
-    Columns: group, fold, live, spoof, false_rejects, false_accepts (at the threshold), wrong (the share of
-    both); the worst first.
+    No engine that scored a group was trained on it. Columns: group, fold, live, spoof,
+    false_rejects, false_accepts (both at the threshold), wrong (the proportion of errors).
     """
     plain = plain[plain["threshold"].notna()]
     live, accepted = plain["liveness_score"] == 1, plain["score"] >= plain["threshold"]

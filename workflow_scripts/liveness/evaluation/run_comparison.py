@@ -1,4 +1,4 @@
-"""Two runs side by side, on the videos that both held out."""
+"""Comparison of two runs on the videos that both held out."""
 
 from pathlib import Path
 
@@ -13,37 +13,38 @@ from liveness.metrics.bootstrap import bootstrap, interval
 from liveness.runtime.errors import InputError
 from liveness.scoring.shard_files import SCORES_FILE
 
-# what no attack type is needed for
+# rates that need attack types, which runs are read without
 NOT_COMPARED = ("apcer_max", "acer")
 
 
 def read_run(results: str | Path) -> pd.DataFrame:
-    """The held-out videos of a run by fname: liveness_score, group, score, threshold.
+    """Read the held-out videos of a run: score, threshold, liveness_score, group by fname.
 
-    Raises InputError where it has none.
+    Raises InputError if the run has none.
     """
     results = Path(results)
     paths = results / "folds/folds.csv", results / "blend/held_out.csv"
     for path in paths:
         if not path.is_file():
-            raise InputError(f"{path}: no such file; runs names two folders that `evaluation` made.")
+            raise InputError(f"{path}: no such file; runs names two folders that `evaluation` created.")
     folds = read_folds(paths[0])[["liveness_score", "group"]]
     return read_held_out(paths[1])[["score", "threshold"]].join(folds)
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Rates of the blends of two runs (see `read_run`), and how the second differs from the first.
+    """Compare the rates of the blends of two runs (see `read_run`).
 
-    Returns by rate: first, second, difference, each with its 95 % interval in the columns _low and _high, and
-    `videos`. Both runs are judged on the videos that both held out under the same label, and on the same
-    draws of groups: an interval of the difference that leaves 0 out says more than two that do not overlap.
-    Groups that either run knows stay together. Raises InputError where the runs share no such videos.
+    Returns by rate: first, second, difference (second - first), each with its 95 % interval in the
+    columns _low and _high, and `videos`. Both runs are evaluated on the videos that both held out
+    with the same label, and on the same bootstrap draws of groups. The interval of this paired
+    difference is more sensitive than checking whether two separate intervals overlap. Groups of
+    either run stay together. Raises InputError if the runs share no such videos.
     """
     common = first.index.intersection(second.index)
     common = common[first.loc[common, "liveness_score"] == second.loc[common, "liveness_score"]]
     if common.empty:
         raise InputError(
-            "runs: the two share no held-out video of one label; compare runs of the same videos."
+            "runs: the two share no held-out video with the same label; compare runs of the same videos."
         )
     runs = [run.loc[common].assign(attack="") for run in (first, second)]
 
@@ -74,7 +75,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> pd.DataFram
 
 
 def videos_per_second(results: str | Path) -> float | None:
-    """Test videos per second of the jobs that scored them, their start included; None where not known."""
+    """Compute test videos per second of the scoring jobs, startup included; None if unknown."""
     results = Path(results)
     seconds, videos = 0.0, 0
     for benchmark in sorted(results.glob("benchmarks/predict/test/*.tsv")):
@@ -86,7 +87,7 @@ def videos_per_second(results: str | Path) -> float | None:
 
 
 def _joined(first: pd.Series, second: pd.Series) -> pd.Series:
-    """The finest groups of which those of both runs are parts."""
+    """Return the finest grouping in which the groups of both runs stay together."""
     leader = second.groupby(second).transform(lambda group: group.index[0])
     joined, _ = merge_groups(first, pd.DataFrame({"first": leader.to_numpy(), "second": leader.index}))
     return joined
