@@ -1,4 +1,4 @@
-"""The demo data: really encoded clips of invented people, of which colour and sharpness tell nothing."""
+"""Demo data: real encoded clips whose colour and sharpness do not reveal the class."""
 
 import csv
 import hashlib
@@ -38,26 +38,26 @@ def decode(path: Path) -> list[Image]:
 
 
 def plain_features(frames: list[Image]) -> np.ndarray:
-    """Mean and deviation of red, green and blue, and sharpness: what must not tell live from spoof, (7,)."""
+    """Return mean and deviation of each colour, and sharpness, (7,): none may separate classes."""
     colour = [np.concatenate([frame.mean(axis=(0, 1)), frame.std(axis=(0, 1))]) for frame in frames]
     sharp = [cv2.Laplacian(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var() for f in frames]
     return np.append(np.mean(colour, axis=0), np.mean(sharp))
 
 
-def test_every_row_has_its_file_and_every_file_its_row(split: Path, rows: list[dict[str, str]]) -> None:
+def test_rows_and_files_correspond(split: Path, rows: list[dict[str, str]]) -> None:
     assert tuple(rows[0]) == dataset.COLUMNS == ("fname", "liveness_score", "group", "attack")
     files = {path.relative_to(split / "videos").as_posix() for path in (split / "videos").rglob("*.mp4")}
     assert {row["fname"] for row in rows} == files
     assert len(rows) == len(files) == 2 * PAIRS * len(PEOPLE)
 
 
-def test_names_hold_a_space_an_apostrophe_an_accent_and_a_folder(rows: list[dict[str, str]]) -> None:
+def test_names_contain_a_space_an_apostrophe_an_accent_and_a_folder(rows: list[dict[str, str]]) -> None:
     names = " ".join(row["fname"] for row in rows)
     for odd in ("clip 0", "o'clip", "vidéo", "more/clip"):
         assert odd in names
 
 
-def test_classes_and_people_are_balanced_and_live_clips_name_no_attack(rows: list[dict[str, str]]) -> None:
+def test_classes_and_people_are_balanced_and_live_clips_have_no_attack(rows: list[dict[str, str]]) -> None:
     assert Counter((row["group"], row["liveness_score"]) for row in rows) == {
         (f"person_{person:02d}", label): PAIRS for person in PEOPLE for label in "01"
     }
@@ -77,7 +77,7 @@ def test_clips_are_portrait_h264_of_two_to_three_seconds(split: Path, rows: list
             assert 2 <= float(stream.duration * stream.time_base) <= 3
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+def test_files_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     digests = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
@@ -96,17 +96,20 @@ def test_twins_share_colour_brightness_and_sharpness(split: Path, rows: list[dic
     for person in PEOPLE:
         live, spoof = (features[f"person_{person:02d}", label] for label in "10")
         assert np.abs(live[:6] - spoof[:6]).max() < 12
-        # Compression takes more from some pictures than from others.
+        # compression affects some pictures more than others
         assert 1 / 3 < live[6] / spoof[6] < 3
 
 
-def test_splits_of_other_people_show_other_people() -> None:
+def test_splits_with_disjoint_numbers_show_different_people() -> None:
     seen = {clip.person_seed for clip in dataset.cast(range(3), 1, SEED)}
     assert seen.isdisjoint(clip.person_seed for clip in dataset.cast(range(3, 5), 1, SEED))
 
 
 def depth_of_movement(clip: dataset.Clip) -> float:
-    """Mean distance in pixels between where corners went in half a second and where one plane would go."""
+    """Return the distance in pixels of tracked corners, after 0.5 s, from the motion of a plane.
+
+    It is the median over the half of the corners that deviate most.
+    """
     look, frames = dataset.film(clip)
     grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in islice(frames, look.rate // 2)]
     start = cv2.goodFeaturesToTrack(grey[0], 300, 0.01, 5)
@@ -117,7 +120,7 @@ def depth_of_movement(clip: dataset.Clip) -> float:
     return float(np.median(np.sort(np.linalg.norm(there - end, axis=1))[len(end) // 2 :]))
 
 
-def test_a_print_moves_as_one_plane_and_a_live_scene_does_not() -> None:
+def test_prints_move_as_a_plane_and_live_scenes_do_not() -> None:
     clips = dataset.cast((0, 1, 2), 2, SEED)
     prints = [depth_of_movement(clip) for clip in clips if clip.attack == "print"]
     live = [depth_of_movement(clip) for clip in clips[:6] if not clip.attack]
@@ -135,7 +138,7 @@ def test_live_eyes_blink() -> None:
 
 
 @pytest.mark.parametrize("people, pairs, workers", [((), 1, 1), ((1,), 0, 1), ((1,), 1, 0)])
-def test_nothing_to_film_is_an_input_error(
+def test_nothing_to_generate_is_an_input_error(
     tmp_path: Path, people: tuple[int, ...], pairs: int, workers: int
 ) -> None:
     with pytest.raises(InputError, match="expected at least 1 of each"):

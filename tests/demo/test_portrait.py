@@ -1,4 +1,4 @@
-"""Painted people and rooms: sprites that scenes are composed of."""
+"""Painted people and rooms, the sprites of the demo's scenes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ ROWS, COLUMNS = SPRITE
 
 
 @given(st.integers(0, 2**32))
-def test_a_seed_draws_one_person_with_colours_of_light(seed: int) -> None:
+def test_persons_depend_on_the_seed_and_have_valid_colours(seed: int) -> None:
     person = draw_person(np.random.default_rng(seed))
     assert person == draw_person(np.random.default_rng(seed))
     assert person != draw_person(np.random.default_rng(seed + 1))
@@ -48,12 +48,12 @@ def test_light_brightens_the_side_that_it_comes_from() -> None:
         left, right = np.array_split(face, 2, axis=1)
         return float(right.mean() - left.mean())
 
-    # the parting makes a difference of its own
+    # the parting of the hair contributes to the difference
     assert right_minus_left(-1) + 10 < right_minus_left(0) < right_minus_left(1) - 10
 
 
 def changed(one: np.ndarray, other: np.ndarray) -> tuple[int, int, int, int]:
-    """The box (top, bottom, left, right) in which two sprites differ."""
+    """Return the box (top, bottom, left, right) in which two sprites differ."""
     rows, columns = np.nonzero((one != other).any(axis=2))
     return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
 
@@ -66,7 +66,7 @@ def test_a_mask_covers_nose_mouth_and_chin_and_leaves_the_eyes() -> None:
     assert mouth[2] > mouth[0], "the cloth is bluish, lips are not"
 
 
-def test_glasses_and_beard_are_where_they_belong() -> None:
+def test_glasses_and_beard_are_in_the_right_place() -> None:
     bare = paint_head(PLAIN, 0.3, False, 1.0)
     top, bottom, _, _ = changed(bare, paint_head(replace(PLAIN, glasses=True), 0.3, False, 1.0))
     assert ROWS // 2 - 50 < top < bottom < ROWS // 2 + 20
@@ -75,7 +75,7 @@ def test_glasses_and_beard_are_where_they_belong() -> None:
 
 
 @pytest.mark.parametrize(("paint", "channels"), [(paint_room, 3), (paint_body, 4)])
-def test_rooms_and_bodies_are_those_of_their_seed(
+def test_rooms_and_bodies_depend_on_the_seed(
     paint: Callable[[np.random.Generator, int, int], np.ndarray], channels: int
 ) -> None:
     one, again, other = (paint(np.random.default_rng(seed), 160, 120) for seed in (1, 1, 2))
@@ -94,6 +94,6 @@ def test_shoulders_fill_the_lower_half(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_room_has_edges_and_is_never_flat(seed: int) -> None:
-    """A flat background would tell a live clip from a filmed screen."""
+    """A flat background would distinguish live clips from recaptured ones."""
     room = paint_room(np.random.default_rng(seed), 160, 120).astype(float)
     assert room.std(axis=(0, 1)).min() > 8

@@ -1,8 +1,8 @@
-"""The demo data: procedural selfie videos of invented people, live and re-captured, with their labels.
+"""Demo data: procedurally generated selfie videos of invented people, live and recaptured.
 
-Every live clip has a spoof twin of the same person: the two share frame size, rate, length, compression and
-the brightness, colour and sharpness that the camera settles on, so that none of these tells them apart and
-only the traces of re-capturing do. Scene, clothes and light differ between twins.
+Every live clip has a spoof twin of the same person. Twins share frame size, frame rate, length,
+compression, and the brightness, colour and sharpness that the camera settles on. So none of these
+separates the classes; only traces of recapture do. Scene, clothes and light differ between twins.
 """
 
 import csv
@@ -36,13 +36,13 @@ from liveness.runtime.errors import InputError
 COLUMNS = ("fname", "liveness_score", "group", "attack")
 SIZES = ((256, 456), (270, 480), (288, 512), (324, 576))  # width, height: even, as yuv420p asks
 RATES = (15, 18, 20, 24)
-# Most names are plain; these hold what breaks careless path handling. Keyed by position in the split.
+# Names, by position in the split, that break careless path handling. All other names are plain.
 ODD_NAMES = {1: "clip {:03d}.mp4", 2: "o'clip_{:03d}.mp4", 3: "vidéo_{:03d}.mp4", 4: "more/clip_{:03d}.mp4"}
-GRAIN_MARGIN = 64  # pixels by which the tile of noise exceeds the frame
+GRAIN_MARGIN = 64  # pixels by which the noise tile exceeds the frame
 
 
 def _over(view: Image, sprite: Sprite, matrix: NDArray[np.float64]) -> Image:
-    """Lay `sprite` over `view`, placed by the 2x3 `matrix`."""
+    """Composite `sprite` over `view`, positioned by the 2x3 `matrix`."""
     height, width = view.shape[:2]
     placed = cv2.warpAffine(sprite, matrix, (width, height), flags=cv2.INTER_LINEAR)
     clear = cv2.merge([cv2.bitwise_not(placed[:, :, 3])] * 3)
@@ -52,7 +52,7 @@ def _over(view: Image, sprite: Sprite, matrix: NDArray[np.float64]) -> Image:
 def _place(
     scale: float, angle: float, source: tuple[float, float], target: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Return the 2x3 matrix that scales and turns about `source` and takes it to `target`."""
+    """Return the 2x3 matrix that scales and rotates about `source` and moves it to `target`."""
     c, s = scale * math.cos(angle), scale * math.sin(angle)
     return np.array(
         [
@@ -64,9 +64,9 @@ def _place(
 
 @dataclass(frozen=True)
 class Scene:
-    """One selfie in the making: painted layers from far to near, and how head and hand move.
+    """The scene of a selfie: painted layers from far to near, and the movements of head and hand.
 
-    `heads` are the painted heads with eyes shut, half open and open.
+    `heads` are painted with eyes shut, half open and open.
     """
 
     room: Image
@@ -84,10 +84,10 @@ class Scene:
     blinks: tuple[float, ...]
 
     def view(self, height: int, width: int, t: float) -> Image:
-        """Return what the camera's lens shows at `t` seconds, uint8 (height, width, 3)."""
+        """Render the view through the camera's lens at `t` seconds, uint8 (height, width, 3)."""
         dx, dy = (width * sum(wave.at(t) for wave in waves) for waves in (self.shake_x, self.shake_y))
         room_height, room_width = self.room.shape[:2]
-        # Parallax: the camera's shake moves the near layers further than the far ones.
+        # parallax: camera shake moves near layers further than far ones
         scale = 1.16 * max(width / room_width, height / room_height)
         seen = cv2.warpAffine(
             self.room,
@@ -120,13 +120,13 @@ class Scene:
         return _over(seen, head, place)
 
     def _lids(self, t: float) -> int:
-        """A blink closes within 0.08 s and is over after 0.2 s."""
+        """Choose the head: eyes are shut within 0.06 s of a blink and half open within 0.11 s."""
         nearest = min((abs(t - blink) for blink in self.blinks), default=1.0)
         return 0 if nearest < 0.06 else 1 if nearest < 0.11 else 2
 
 
 def draw_scene(rng: np.random.Generator, person: Person, seconds: float) -> Scene:
-    """Draw a scene of `person` for a clip of `seconds`: other clothes, room, light and movement each time."""
+    """Draw a scene of `person` for a clip of `seconds`: clothes, room, light and movement."""
     light, masked = float(rng.uniform(-1, 1)), bool(rng.random() < 0.15)
     height, width = SPRITE
     x = (np.arange(width, dtype=np.float32)[None, :] - width / 2) / (90 * person.width)
@@ -152,10 +152,11 @@ def draw_scene(rng: np.random.Generator, person: Person, seconds: float) -> Scen
 
 @dataclass(frozen=True)
 class Look:
-    """What the camera's automatics settle on, and how the clip is stored: the part that twins share.
+    """The camera's automatic settings and the encoding of a clip, which twins share.
 
-    `mean` is per channel and `deviation` the mean of the channels', over a clip, 0..255; `sharpness` is the
-    variance of the Laplacian of grey frames; `noise` is the sensor's deviation, 0..255; `crf` is x264's.
+    `mean` (per channel) and `deviation` (averaged over channels) are of a clip's pixels, 0..255;
+    `sharpness` is the variance of the Laplacian of grey frames; `noise` is the standard deviation
+    of the sensor noise, 0..255; `crf` is x264's constant rate factor.
     """
 
     size: tuple[int, int]
@@ -173,7 +174,7 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """Draw the look that two twins share."""
+    """Draw a look, which the two twins share."""
     rate = int(rng.choice(RATES))
     mean = np.array([122, 110, 102]) * rng.uniform(0.8, 1.25) * rng.uniform(0.92, 1.08, size=3)
     return Look(
@@ -190,10 +191,11 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera whose tone and focus are settled.
+    """A camera with settled tone and focus.
 
-    `focus` above 0 is a Gaussian defocus of that many pixels, below 0 an unsharp mask of that strength;
-    `table` is the response, float32 (1, 256, 3); `grain` is a tile of sensor noise, cut anew for each frame.
+    A positive `focus` is a Gaussian blur with that standard deviation in pixels, a negative one an
+    unsharp mask of that strength; `table` is the response curve, float32 (1, 256, 3); `grain` is a
+    tile of sensor noise, from which a random part is cut for each frame.
     """
 
     focus: float
@@ -201,7 +203,7 @@ class Camera:
     grain: Plane
 
     def take(self, view: Image, rng: np.random.Generator) -> Image:
-        """Return the frame that is stored for `view`, uint8 of the same shape."""
+        """Return the frame that the camera stores for `view`, uint8 of the same shape."""
         height, width = view.shape[:2]
         x, y = rng.integers(0, GRAIN_MARGIN, size=2)
         light = cv2.LUT(_focus(view, self.focus), self.table)
@@ -215,43 +217,43 @@ def _focus(view: Image, focus: float) -> Image:
 
 
 def _response(look: Look, views: Sequence[Image]) -> Plane:
-    """Return the table that gives `views` the look's mean and deviation."""
+    """Fit the response table that gives `views` the look's mean and deviation."""
     sample = np.stack([view[::4, ::4] for view in views]).reshape(-1, 3).astype(np.float32)
     aim_mean, aim_deviation = np.array(look.mean), look.deviation
     ratio = sample.std(axis=0) / np.maximum(sample.mean(axis=0), 1)
-    for _ in range(4):  # clipping moves the moments, so that one step is not enough
-        # White balance is a gain per channel and brightness one offset for all, so that shadows stay neutral.
+    for _ in range(4):  # iterate, because clipping changes the moments
+        # white balance is a gain per channel, brightness a common offset: shadows stay neutral
         offset = ((aim_mean * ratio).mean() - aim_deviation) / ratio.mean()
         gain = np.maximum(aim_mean - offset, 10) / np.maximum(sample.mean(axis=0), 1)
         seen = np.clip(sample * gain + offset, 0, 255)
         aim_mean = aim_mean + look.mean - seen.mean(axis=0)
         aim_deviation = aim_deviation * look.deviation / max(float(seen.std(axis=0).mean()), 1)
-    # Twins would differ in saturation still: go half of the way to equal contrast in each channel.
+    # Twins would still differ in saturation: go half of the way to equal contrast in each channel.
     stretch = np.sqrt(look.deviation / np.maximum(seen.std(axis=0), 1))
     gain, offset = gain * stretch, offset * stretch + np.array(look.mean) * (1 - stretch)
     return (np.arange(256)[None, :, None] * gain + offset).astype(np.float32)
 
 
 def sharpness(image: Image) -> float:
-    """Return the variance of the Laplacian of the grey picture of uint8 (H, W, 3) RGB."""
+    """Compute the variance of the Laplacian of a uint8 (H, W, 3) RGB image in greyscale."""
     return float(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
 
 
 def _stored(frame: Image, look: Look) -> Image:
-    """Return about what compression leaves of a frame: it takes faint texture away and spares bold moire."""
+    """Approximate video compression of a frame: faint texture is lost, bold moire survives."""
     _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 100 - 2 * look.crf])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def settle(look: Look, views: Sequence[Image], rng: np.random.Generator) -> Camera:
-    """Return the camera that gives `views` the look's tone and sharpness, as a phone's automatics do."""
+    """Fit a camera that gives `views` the look's tone and sharpness, like a phone's automatics."""
     height, width = views[0].shape[:2]
     noise = rng.standard_normal((height + GRAIN_MARGIN, width + GRAIN_MARGIN, 3), dtype=np.float32)
     grain = np.float32(look.noise) * noise
     sharp, soft = -4.0, 3.0
     for _ in range(6):  # bisection: sharpness falls with focus
         focus = (sharp + soft) / 2
-        # Blur takes contrast away, which the response gives back: the two are settled together.
+        # blur lowers contrast, which the response restores, so they are fitted together
         camera = Camera(focus, _response(look, [_focus(view, focus) for view in views]), grain)
         if np.mean([sharpness(_stored(camera.take(view, rng), look)) for view in views]) > look.sharpness:
             sharp = focus
@@ -262,7 +264,7 @@ def settle(look: Look, views: Sequence[Image], rng: np.random.Generator) -> Came
 
 @dataclass(frozen=True)
 class Clip:
-    """One row of the labels, and what is needed to film it; `attack` is '' for a live clip."""
+    """A row of the labels with the seeds of its video; `attack` is '' for a live clip."""
 
     fname: str
     group: str
@@ -273,7 +275,10 @@ class Clip:
 
 
 def film(clip: Clip) -> tuple[Look, Iterator[Image]]:
-    """Return the clip's look and its frames, uint8 (H, W, 3) RGB, as the camera stores them."""
+    """Generate a clip: return its look and its frames as the camera stores them.
+
+    Frames are uint8 (H, W, 3) RGB.
+    """
     rng = np.random.default_rng(clip.seed)
     look = draw_look(np.random.default_rng(clip.look_seed))
     width, height = look.size
@@ -290,7 +295,7 @@ def film(clip: Clip) -> tuple[Look, Iterator[Image]]:
 
 
 def encode(path: Path, frames: Iterator[Image], look: Look) -> None:
-    """Write `frames` to `path` as H.264 in mp4, whole or not at all."""
+    """Write `frames` to `path` atomically as H.264 in MP4."""
     with atomic_write(path) as temporary, av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=look.rate)
         stream.width, stream.height = look.size
@@ -302,9 +307,10 @@ def encode(path: Path, frames: Iterator[Image], look: Look) -> None:
 
 
 def cast(people: Sequence[int], pairs: int, seed: int) -> list[Clip]:
-    """List the clips of a split: `pairs` of a live clip and its spoof twin for each of `people`, shuffled.
+    """List the clips of a split in random order: per person, `pairs` of a live clip and its twin.
 
-    A person's number and `seed` decide who it is, so that splits with disjoint numbers show other people.
+    `people` are numbers, which together with `seed` determine the person, so that splits with
+    disjoint numbers show different people.
     """
     rows = []
     for turn, (person, pair) in enumerate((person, pair) for person in people for pair in range(pairs)):
@@ -316,7 +322,7 @@ def cast(people: Sequence[int], pairs: int, seed: int) -> list[Clip]:
             fname=ODD_NAMES.get(place, "clip_{:03d}.mp4").format(place),
             group=f"person_{person:02d}",
             attack=attack,
-            # numpy ignores trailing zeros of a seed: ending on other numbers keeps the streams apart.
+            # numpy ignores trailing zeros of a seed, so different last numbers separate the streams
             person_seed=(seed, person, 1),
             look_seed=(seed, person, pair, 2),
             seed=(seed, person, pair, 4 if attack else 3),
@@ -334,20 +340,20 @@ def _shoot(videos: Path, clip: Clip) -> None:
 def make_split(
     videos: Path, labels: Path, people: Sequence[int], pairs: int, seed: int, workers: int
 ) -> None:
-    """Film one split in `workers` processes: mp4 files below the folder `videos`, then the table `labels`.
+    """Generate a split in `workers` processes: MP4 files below `videos`, then the table `labels`.
 
-    `labels` gets the columns `COLUMNS`; `attack` is empty for live clips. The bytes of the videos depend on
-    `people`, `pairs` and `seed` only. Raises InputError where there is nothing to film.
+    `labels` gets the columns `COLUMNS`; `attack` is empty for live clips. The bytes of the videos
+    depend only on `people`, `pairs` and `seed`. Raises InputError if there is nothing to generate.
     """
     if not people or pairs < 1 or workers < 1:
         raise InputError(
-            f"{labels}: cannot film {len(people)} people, {pairs} pairs of clips each, in {workers} workers; "
-            "expected at least 1 of each, so raise the number that is smaller"
+            f"{labels}: cannot generate {pairs} pairs of clips for each of {len(people)} people with "
+            f"{workers} workers; expected at least 1 of each, so increase the number that is 0"
         )
     clips = cast(people, pairs, seed)
     with ProcessPoolExecutor(max_workers=min(workers, len(clips))) as pool:
         jobs = [pool.submit(_shoot, videos, clip) for clip in clips]
-        for job in tqdm(as_completed(jobs), total=len(jobs), desc=f"filming {labels.stem}", unit="clip"):
+        for job in tqdm(as_completed(jobs), total=len(jobs), desc=f"generating {labels.stem}", unit="clip"):
             job.result()
     with atomic_write(labels) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Painting invented people and rooms: the sprites that the demo's scenes are put together from."""
+"""Painting of invented people and rooms: the sprites that make up the demo's scenes."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from liveness.augmentation.recapture import Image, Plane
 
-SPRITE = (384, 288)  # height, width of the painted head; the face's centre is the sprite's
+SPRITE = (384, 288)  # height, width of the painted head, with the face at the centre
 
 Colour = tuple[float, float, float]
 Sprite = NDArray[Any]  # uint8 (H, W, 4) RGB and alpha, premultiplied
@@ -23,7 +23,7 @@ def _colour(rng: np.random.Generator, low: float, high: float, spread: float = 0
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, cells: Sequence[int]) -> Plane:
-    """Return smooth noise of about unit deviation: the sum of random grids with `cells` cells across."""
+    """Return smooth noise with a deviation of about 1: a sum of random grids of `cells` columns."""
     total = np.zeros((height, width), np.float32)
     for n in cells:
         grid = rng.standard_normal((max(2, n * height // width), n), dtype=np.float32)
@@ -33,7 +33,7 @@ def _noise(rng: np.random.Generator, height: int, width: int, cells: Sequence[in
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same in all clips of one invented person."""
+    """The appearance of an invented person, the same in all clips."""
 
     skin: Colour
     hair: Colour
@@ -56,7 +56,7 @@ class Person:
 
 
 def draw_person(rng: np.random.Generator) -> Person:
-    """Draw one person; lengths are factors of the average face's."""
+    """Draw a person; lengths are relative to the average face."""
     tone = rng.uniform(0, 1)
     skin = np.array([0.93, 0.76, 0.66]) * (1 - tone) + np.array([0.46, 0.31, 0.23]) * tone
     skin = np.clip(skin + rng.uniform(-0.03, 0.03, size=3), 0, 1)
@@ -92,16 +92,16 @@ def draw_person(rng: np.random.Generator) -> Person:
 
 
 class _Canvas:
-    """A float32 picture that soft shapes are painted on; `alpha` gathers what is covered."""
+    """A float32 picture to paint soft shapes on; `alpha` accumulates their coverage."""
 
     def __init__(self, height: int, width: int) -> None:
         self.rgb = np.zeros((height, width, 3), np.float32)
         self.alpha = np.zeros((height, width), np.float32)
 
     def mask(self, points: NDArray[np.floating], soft: float = 0.7) -> Plane:
-        """Return the cover (0..1) of the polygon `points` (x, y), its edge blurred by `soft` pixels."""
+        """Return the coverage (0..1) by the polygon `points` (x, y), blurred by `soft` pixels."""
         plane = np.zeros(self.alpha.shape, np.uint8)
-        # Four bits of sub-pixel position: shapes must not snap to whole pixels.
+        # four bits of sub-pixel position, so that shapes do not snap to whole pixels
         cv2.fillPoly(plane, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         return cv2.GaussianBlur(plane.astype(np.float32) / np.float32(255), (0, 0), soft)
 
@@ -113,13 +113,13 @@ class _Canvas:
         self.alpha[box] = np.maximum(self.alpha[box], cover)
 
     def shade(self, cover: Plane, gain: float) -> None:
-        """Multiply the covered light by `gain`, which leaves `alpha` as it is."""
+        """Multiply the covered light by `gain`; `alpha` is unchanged."""
         box = self._box(cover)
         self.rgb[box] *= (1 + cover[box] * np.float32(gain - 1))[:, :, None]
 
     @staticmethod
     def _box(cover: Plane) -> tuple[slice, slice]:
-        """Return the rows and columns that are covered at all: most shapes are small."""
+        """Return the bounding rows and columns of the coverage, since most shapes are small."""
         rows, columns = np.flatnonzero(cover.max(axis=1)), np.flatnonzero(cover.max(axis=0))
         if not rows.size:
             return slice(0, 0), slice(0, 0)
@@ -144,9 +144,10 @@ def _face_outline(person: Person, cx: float, cy: float) -> NDArray[np.float64]:
 
 
 def paint_head(person: Person, light: float, masked: bool, openness: float) -> Sprite:
-    """Paint head, hair and neck with eyes open by `openness` (0..1), lit from the side `light` (-1..1).
+    """Paint head, hair and neck, with eyes open by `openness` (0..1).
 
-    The sprite has the shape (384, 288, 4). Hair and pores are the same at every openness.
+    `light` (-1..1) is the side that the light comes from. The sprite has the shape (384, 288, 4).
+    Hair and pores are the same at every openness.
     """
     height, width = SPRITE
     cx, cy = width / 2, height / 2
@@ -269,7 +270,7 @@ def paint_head(person: Person, light: float, masked: bool, openness: float) -> S
 
 
 def paint_room(rng: np.random.Generator, height: int, width: int) -> Image:
-    """Paint what is behind the person: a wall with window, pictures, shelves; uint8 (height, width, 3)."""
+    """Paint the background: a wall with windows, pictures and shelves; uint8 (height, width, 3)."""
     canvas = _Canvas(height, width)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     wall = np.array(_colour(rng, 0.35, 0.85, 0.05), np.float32)
