@@ -10,7 +10,7 @@ from scipy.stats import trim_mean
 
 @dataclass(frozen=True)
 class Aggregation:
-    """Method that reduces the scores of a video's frames to one.
+    """The method that reduces the scores of a video's frames to one.
 
     `method` is mean, median, trimmed (the mean without the highest and the lowest fifth) or top_k
     (the mean of the `top_k` lowest scores, or of all if there are fewer).

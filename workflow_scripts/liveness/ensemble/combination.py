@@ -1,8 +1,9 @@
 """Combination of the scores of several engines, by given or fitted parameters.
 
 `mean` and all fitted methods combine *models*, each represented by the mean of its engines. A
-held-out video has a score from one engine per model, the one trained without the video's fold; a
-test video has a score from every engine. Fitted parameters are plain data that JSON can hold.
+held-out video has a score from at most one engine per model, the one trained without the video's
+fold; a test video has a score from every engine. Fitted parameters are plain data that JSON can
+hold.
 """
 
 from typing import Any
@@ -22,8 +23,7 @@ Parameters = dict[str, Any]
 
 # number of quantiles that represent the distribution of a model's scores
 REFERENCE_POINTS = 1001
-# probabilities are clipped to this distance from 0 and 1: one certain engine must not outvote all
-# others
+# minimum distance of probabilities from 0 and 1: one certain engine must not outvote all others
 CLOSEST = 1e-6
 
 
@@ -126,8 +126,7 @@ def combine(method: str, parameters: Parameters, scores: pd.DataFrame) -> pd.Ser
 def _reference(scores: np.ndarray) -> dict[str, list[float]]:
     """Return the distinct scores and their ranks in (0, 1); ties share one rank.
 
-    The end points (0, 0) and (1, 1) are added, so that scores outside the range keep their order
-    too.
+    The end points (0, 0) and (1, 1) are added, so that scores outside the range keep their order.
     """
     if len(scores) > REFERENCE_POINTS:
         scores = np.quantile(scores, np.linspace(0, 1, REFERENCE_POINTS))

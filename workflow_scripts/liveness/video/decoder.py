@@ -16,9 +16,8 @@ from liveness.runtime.errors import InputError
 from liveness.storage.s3 import local
 
 # On import, decord2 loads every CUDA library that pip installed: 700 MB in each worker. One of
-# them, NVBLAS, intercepts torch's CPU arithmetic and crashes it. We decode on the CPU and need none
-# of them. decord2 finds them through the package `nvidia`, so we hide that while decord is
-# imported.
+# them, NVBLAS, intercepts torch's CPU arithmetic and crashes it. Decoding on the CPU needs none of
+# them, so we hide the package `nvidia`, through which decord2 finds them, while importing decord.
 _nvidia = sys.modules.get("nvidia")
 sys.modules["nvidia"] = None  # type: ignore[assignment]
 import decord  # noqa: E402
@@ -44,7 +43,7 @@ class VideoError(InputError):
 
 
 class _NoFrames(ValueError):
-    """The same, without the name of the file: the path at hand may be that of a temporary copy."""
+    """A VideoError still without the file's name: the path at hand may be a temporary copy."""
 
 
 @dataclass(frozen=True)
@@ -249,8 +248,7 @@ def _name(path: Path) -> str:
 
 
 def _open(path: Path, nvdec: bool = False) -> av.container.InputContainer:
-    # A playlist disguised as a video must not trigger downloads. Metadata in odd encodings is
-    # harmless.
+    # a playlist disguised as a video must not trigger downloads; tags in odd encodings are harmless
     options: dict[str, Any] = {
         "metadata_errors": "replace",
         "container_options": {"protocol_whitelist": "file"},
@@ -302,7 +300,6 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
 
 def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
     if frame.format.name == "nv12":
-        # GPUs interleave the chroma planes; without this step they would be interpolated
-        # differently
+        # GPUs interleave the chroma planes, which swscale would interpolate differently
         frame = frame.reformat(format="yuv420p")
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))

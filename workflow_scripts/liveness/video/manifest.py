@@ -37,8 +37,8 @@ EXTENSIONS = {
     ".flv",
 }
 
-# Magic bytes of videos with an unusual extension: Matroska and WebM, Flash, MPEG program stream,
-# ASF.
+# magic bytes of videos without a known extension: Matroska and WebM, Flash, MPEG program stream,
+# ASF
 MAGIC = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"0&\xb2u\x8ef\xcf\x11")
 # the first box of an MP4 or QuickTime file
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
@@ -63,8 +63,7 @@ DTYPES = {
 
 COLUMNS = ", ".join(DTYPES)
 READABLE = list(DTYPES).index("readable")
-# `probed` holds all earlier probes; `listed` holds the present files, and is dropped with the
-# connection.
+# `probed` holds earlier probes; `listed` holds the present files, as long as the connection lasts
 TABLES = f"""
 create table if not exists probed ({COLUMNS}, primary key (fname)) without rowid;
 create temporary table listed (fname, size, mtime_ns, shard);
