@@ -14,7 +14,6 @@ from liveness.runtime.errors import InputError
 from liveness.training.data_loading import (
     Share,
     TrainingSampler,
-    ValidationSampler,
     batch_shares,
     make_loaders,
     this_share,
@@ -56,11 +55,19 @@ def test_an_interrupted_epoch_goes_on_where_it_stopped_and_the_next_is_whole() -
     assert list(resumed) == list(uninterrupted)
 
 
-@given(frames=st.integers(1, 30), world=st.integers(1, 5))
-def test_validation_shares_are_of_one_length_and_hold_every_frame(frames: int, world: int) -> None:
-    shares = [list(ValidationSampler(frames, Share(rank, world))) for rank in range(world)]
-    assert {frame for share in shares for frame in share} == set(range(frames))
-    assert {len(share) for share in shares} == {len(ValidationSampler(frames, Share(0, world)))}
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_validation_shares_are_of_one_length_and_hold_every_frame(
+    frames: Path, monkeypatch: pytest.MonkeyPatch, world: int
+) -> None:
+    recipe, shares = replace(PLAIN, batch_size=6), []
+    for rank in range(world):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("WORLD_SIZE", str(world))
+        loaders = make_loaders(task(frames, create("test_efficientnet", 64), recipe))
+        shares.append(list(loaders.validation.sampler))
+    assert {frame for share in shares for frame in share} == set(range(len(loaders.fnames)))
+    assert {len(share) for share in shares} == {-(-len(loaders.fnames) // world)}
+    assert world > 1 or shares == [sorted(shares[0])]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from liveness.augmentation.training_views import training_view
 from liveness.runtime.errors import InputError
@@ -71,25 +71,6 @@ class TrainingSampler(Sampler[tuple[int, int]]):
         )
         own = batches[:, self.share.rank].ravel()
         return ((epoch, int(position)) for position in own[self.start[1] if epoch == self.start[0] else 0 :])
-
-
-class ValidationSampler(Sampler[int]):
-    """This process's share of the frames.
-
-    All shares have the same length, since processes wait for each other; the last frame may
-    therefore be repeated.
-    """
-
-    def __init__(self, length: int, share: Share = ALONE) -> None:
-        self.length = length
-        self.share = share
-
-    def __len__(self) -> int:
-        return -(-self.length // self.share.world)
-
-    def __iter__(self) -> Iterator[int]:
-        rank, world = self.share.rank, self.share.world
-        return (min(rank + world * number, self.length - 1) for number in range(len(self)))
 
 
 def batch_shares(batch_size: int, frames: int, world: int, device_batch_size: int) -> tuple[int, int, int]:
@@ -162,9 +143,11 @@ def make_loaders(task: Task, last: Path | None = None) -> Loaders:
         "pin_memory": torch.cuda.is_available(),
     }
     sampler = TrainingSampler(len(train_set), batch_size, recipe.seed, share, start)
+    # processes wait for each other: to give all the same number of frames, it repeats a few
+    val_share: Sampler[int] = DistributedSampler(val_set, share.world, share.rank, shuffle=False)
     return Loaders(
         DataLoader(train_set, at_once, sampler=sampler, **loading),
-        DataLoader(val_set, 2 * at_once, sampler=ValidationSampler(len(val_set), share), **loading),
+        DataLoader(val_set, 2 * at_once, sampler=val_share, **loading),
         train_set.labels,
         val_set.fnames,
         at_once,
