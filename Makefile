@@ -61,7 +61,7 @@ slurm: .venv/installed  ## what --workflow-profile profiles/slurm needs: Snakema
 test: .venv/installed  ## the tests, but for long tables
 	$(PYTEST) -m "not thorough and not slurm and not storage"
 
-test-thorough: .venv/installed  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
+test-thorough: .venv/snakedeploy  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
 	$(PYTEST) -m thorough
 
 test-slurm: .venv/installed  ## the workflow through a real Slurm, which is installed and started (Debian, Ubuntu; as root)
@@ -70,7 +70,8 @@ test-slurm: .venv/installed  ## the workflow through a real Slurm, which is inst
 # Folders of their own: the plugins make every start slower, and the server does not go with the rest.
 .venv/storage-plugins: requirements-storage.txt | .venv/installed
 .venv/s3-server: tests/requirements-s3-server.txt | .venv/installed
-.venv/storage-plugins .venv/s3-server:
+.venv/snakedeploy: tests/requirements-snakedeploy.txt | .venv/installed
+.venv/storage-plugins .venv/s3-server .venv/snakedeploy:
 	@rm -rf $@
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes --target $@ -r $<
 	@touch $@
@@ -103,6 +104,7 @@ lock: .venv/installed  ## compile the locks from pyproject.toml (and the conda f
 	$(COMPILE) --group slurm --constraints requirements.txt -o requirements-slurm.txt
 	$(COMPILE) --group storage --constraints requirements.txt -o requirements-storage.txt
 	$(COMPILE) --group s3-server -o tests/requirements-s3-server.txt
+	$(COMPILE) --group snakedeploy -o tests/requirements-snakedeploy.txt
 	$(BIN)/python envs/sync.py
 
 clean:  ## remove results and the demo's videos, keep the environment

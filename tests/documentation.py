@@ -13,8 +13,10 @@ import networkx as nx
 from dry_runs import dry_run
 from rerun_table import CONFIGURATION, MODULES, ORDER
 from running import ROOT
+from settings_docs import configuration_page, editor_schema
 
 README, RERUNS = ROOT / "README.md", ROOT / "docs/reruns.md"
+CONFIGURATION_PAGE, SCHEMA = ROOT / "docs/configuration.md", ROOT / "schemas/config.schema.json"
 PICTURE = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 
@@ -67,6 +69,8 @@ def _table(what: str, rows: Mapping[str, list[str]]) -> list[str]:
 
 def write() -> None:
     RERUNS.write_text(reruns(), encoding="utf-8")
+    CONFIGURATION_PAGE.write_text(configuration_page(), encoding="utf-8")
+    SCHEMA.write_text(editor_schema(), encoding="utf-8")
     text = README.read_text(encoding="utf-8")
     README.write_text(PICTURE.sub(lambda _: picture(), text, count=1), encoding="utf-8")
 

@@ -155,12 +155,15 @@ MODULES: dict[str, set[str]] = {
     "metrics/error_rates": COMPILED,
     **dict.fromkeys(_of("engines", "load", "runner", "cuda_runner", "resize_kernel"), SCORED),
     **dict.fromkeys(_of("scoring", "decoding", "pipeline", "shard", "shard_files", "timing"), SCORED),
+    "scoring/scoring_settings": SCORED,
     **dict.fromkeys(_of("ensemble", "aggregation", "recipe", "combination", "blend"), EVALUATED),
     "ensemble/calibration": EVALUATED,
     "scoring/submission": {"submit"},
-    **dict.fromkeys(["metrics/bootstrap", "evaluation/rates", "report/markdown"], REPORTED),
+    **dict.fromkeys(
+        ["metrics/bootstrap", "evaluation/rates", "evaluation/held_out_metrics", "report/markdown"], REPORTED
+    ),
     # only used by other targets: report, describe, evaluate_robustness, compare, score, demo, ...
-    **dict.fromkeys(_of("report", "plot_style", "plots", "html_pages", "grad_cam"), NOTHING),
+    **dict.fromkeys(_of("report", "plot_style", "plots", "html_pages", "grad_cam", "error_sheets"), NOTHING),
     **dict.fromkeys(_of("report", "augmentation_sheet", "data_summary"), NOTHING),
     **dict.fromkeys(_of("evaluation", "error_analysis", "robustness", "label_errors"), NOTHING),
     **dict.fromkeys(["evaluation/run_comparison", "metrics/confidence_bands"], NOTHING),
@@ -169,7 +172,11 @@ MODULES: dict[str, set[str]] = {
     # fetched files are identified by their checksums
     **dict.fromkeys(_of("storage", "zip_archives", "download"), NOTHING),
     # checking, planning and monitoring
-    **dict.fromkeys(_of("planning", "configuration", "failures", "code_digest"), NOTHING),
+    **dict.fromkeys(_of("planning", "configuration", "schema", "checks", "failures"), NOTHING),
+    **dict.fromkeys(_of("planning", "code_digest", "layout"), NOTHING),
+    # plain data, whose values are parameters
+    **dict.fromkeys(_of("settings", "configuration", "constraints", "frames", "folds"), NOTHING),
+    **dict.fromkeys(_of("settings", "training", "engine", "inference", "ensemble"), NOTHING),
     **dict.fromkeys(["runtime/gpu_leases", "training/trackers"], NOTHING),
 }
 

@@ -9,15 +9,13 @@ import yaml
 from liveness.planning.configuration import complete
 from running import ROOT, Run
 
-SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
-
 
 def read(name: str) -> dict[str, Any]:
     return yaml.safe_load((ROOT / f"configs/{name}.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_winning_recipe_is_complete() -> None:
-    config = complete(read("zac2022"), SCHEMA)
+    config = complete(read("zac2022"))
     xl, large = config["models"]["xl"], config["models"]["l"]
     assert (xl["architecture"], xl["image_size"], xl["folds"]) == ("convnext_xlarge", 128, [0, 1, 2, 3, 4])
     assert (large["architecture"], large["image_size"], large["folds"]) == ("convnext_large", 224, [0, 1, 2])
@@ -49,7 +47,7 @@ def test_the_winning_recipe_is_complete() -> None:
 
 
 def test_the_stronger_recipe_has_what_should_generalise() -> None:
-    config = complete(read("strong"), SCHEMA)
+    config = complete(read("strong"))
     assert config["frames"]["count"] == 8
     assert "whole+hflip" in config["inference"]["views"]
     assert config["training"]["augmentation"]["recapture"] > 0

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from snakemake.cli import parse_args
 
+from liveness.settings.configuration import Configuration
 from running import ROOT, job_table
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -139,8 +140,7 @@ def test_the_documented_extras_are_the_projects() -> None:
 
 
 def test_the_image_that_is_built_is_the_one_that_jobs_look_for() -> None:
-    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    image = schema["properties"]["container"]["default"]
+    image = Configuration.container
     assert set(re.findall(r"^apptainer build (?:--fakeroot )?(\S+)", DOCS, re.MULTILINE)) == {image}
     assert 'container: config["container"]' in (ROOT / "Snakefile").read_text(encoding="utf-8")
     assert "*.sif" in (ROOT / ".dockerignore").read_text(encoding="utf-8")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from liveness.planning.code_digest import WITHOUT_EFFECT, reached_modules
+from liveness.planning.schema import schema_of
+from liveness.settings.configuration import Configuration
 from rerun_table import (
     COMPILED,
     CONFIGURATION,
@@ -32,7 +33,7 @@ def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     checkout = tmp_path_factory.mktemp("checkout")
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, checkout)
-    for name in ("rules", "envs", "schemas", "profiles", "report", "workflow_scripts"):
+    for name in ("rules", "envs", "profiles", "report", "workflow_scripts"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     run = finished.copy(tmp_path_factory.mktemp("moved"))
     # targets of the table's changed paths
@@ -54,7 +55,7 @@ def test_configuration_key(moved: Run, changes: dict[str, Any], rules: set[str])
 
 
 def test_no_configuration_key_is_missing_from_the_table() -> None:
-    schema = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    schema = schema_of(Configuration)
     rows = {
         key.replace("models.vit", "models.*").replace("fetch.x", "fetch.*")
         for changes, _ in CONFIGURATION
@@ -67,7 +68,7 @@ def test_no_configuration_key_is_missing_from_the_table() -> None:
 def leaves(schema: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """Yield the dotted keys of a schema; `*` stands for names that users choose."""
     below = dict(schema.get("properties", {}))
-    if isinstance(schema.get("additionalProperties"), dict):
+    if schema.get("additionalProperties"):
         below["*"] = schema["additionalProperties"]
     for key, part in below.items():
         yield from leaves(part, f"{above}{key}.")

@@ -8,7 +8,7 @@ import pandas as pd
 from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.folds import make_folds
-from liveness.dataset.labels import check_videos_exist, read_labels
+from liveness.dataset.labels import check_videos_exist, ignored_columns, read_labels
 from liveness.dataset.near_duplicates import find_near_duplicates, hash_frames
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
@@ -22,6 +22,8 @@ snakemake: Snakemake
 start_log(snakemake.log[0])
 settings = Folds(**snakemake.params.folds)
 labels = read_labels(snakemake.input.labels).set_index("fname")
+if ignored := ignored_columns(snakemake.input.labels):
+    logging.info("%s: ignoring the columns %s", snakemake.input.labels, ", ".join(ignored))
 manifest = read_manifest(snakemake.input.manifests).set_index("fname")
 check_videos_exist(labels.index, manifest.index, snakemake.input.labels)
 if settings.groups == "labels" and "group" not in labels:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.dataset.labels import check_videos_exist, read_labels, read_names
+from liveness.dataset.labels import check_videos_exist, ignored_columns, read_labels, read_names
 from liveness.runtime.errors import InputError
 
 
@@ -120,3 +120,10 @@ def test_labels_of_missing_videos_are_refused() -> None:
     check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
     with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
         check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")
+
+
+def test_columns_that_nothing_reads_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("\ufefffname,camera,liveness_score,group,note\na,x,1,p,\nb,y,0,q,\n", encoding="utf-8")
+    assert ignored_columns(path) == ["camera", "note"]
+    assert list(read_labels(path)) == ["fname", "liveness_score", "group"]

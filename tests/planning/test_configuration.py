@@ -10,12 +10,9 @@ import yaml
 
 from liveness.ensemble.recipe import FITTED
 from liveness.planning.configuration import complete
-from liveness.planning.schema import schema_of
 from liveness.runtime.errors import InputError
-from liveness.settings.configuration import Configuration
 from running import ROOT
 
-SCHEMA = schema_of(Configuration)
 MODEL = {"architecture": "test_convnext", "image_size": 64}
 SOURCE = {"url": "https://example.org/a.zip", "sha256": "0" * 64}
 LEAST: dict[str, Any] = {
@@ -216,6 +213,7 @@ def test_a_mistake_is_told_in_one_sentence(key: str, value: Any, sentence: str) 
         ("inference.frames", 9, "inference.frames is 9; expected at most frames.count (8)"),
         ("fetch", {"x": SOURCE}, "fetch.x: expected one of to (a file) and unzip"),
         ("fetch", {"x": SOURCE | {"to": "a", "unzip": {"b": "c"}}}, "fetch.x: expected one of to"),
+        ("data", {}, "data is empty; expected train (videos and labels), test (videos), or both."),
         ("models.m.folds", [4, 5], "models.m: no fold 5; folds.count is 5, so expected 0 to 4."),
         ("models.m.weights", {7: "w.pth"}, "models.m: no fold 7"),
         ("ensemble.weights", {"mm": {0: 1}}, "ensemble.weights.mm names no model; did you mean m?"),
@@ -337,43 +335,3 @@ def test_the_demo_is_valid() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_configurations_to_choose_from_are_valid(path: Path) -> None:
     complete(yaml.safe_load(path.read_text(encoding="utf-8")))
-
-
-KEY = re.compile(r"(?P<indent> *)(?P<off># )?(?P<name>\w+):(?P<value> .*)?$")
-# where users give names, and the names that the demo's configuration shows
-NAMES = {"models.": "lite0", "fetch.": "train"}
-
-
-def documented_keys() -> dict[str, str]:
-    """Dotted keys of config.yaml, those that are commented out too, with the line above each."""
-    found: dict[str, str] = {}
-    path: list[str] = []
-    above = ""
-    for line in (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines():
-        key = KEY.match(line)
-        if key:
-            path = [*path[: len(key["indent"]) // 2], key["name"]]
-            found[".".join(path)] = above
-        above = line
-    return found
-
-
-def schema_keys(schema: dict[str, Any], path: str = "") -> set[str]:
-    found: set[str] = set()
-    for key, part in schema.get("properties", {}).items():
-        found |= {f"{path}{key}", *schema_keys(part, f"{path}{key}.")}
-    if path in NAMES:
-        found |= schema_keys(schema["additionalProperties"], f"{path}{NAMES[path]}.")
-    return found
-
-
-def test_every_key_of_the_schema_is_in_the_demo() -> None:
-    named = {section + name for section, name in NAMES.items()}
-    assert set(documented_keys()) - named == schema_keys(SCHEMA)
-
-
-def test_every_key_that_takes_a_value_is_explained_above_it() -> None:
-    keys = documented_keys()
-    sections = {key.rsplit(".", 1)[0] for key in keys if "." in key}
-    bare = [key for key, above in keys.items() if key not in sections and not above.strip().startswith("# ")]
-    assert not bare

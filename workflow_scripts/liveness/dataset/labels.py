@@ -49,6 +49,11 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
+def ignored_columns(path: str | Path) -> list[str]:
+    """Return the columns of a labels file that nothing reads."""
+    return [name for name in pd.read_csv(path, nrows=0, encoding="utf-8-sig") if name not in COLUMNS]
+
+
 def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
     """Raise InputError if the labels file names videos that are not in the folder."""
     missing = sorted(set(labelled) - set(listed))
