@@ -8,6 +8,7 @@ import pytest
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.aggregation import (
+    Aggregation,
     check_held_out,
     model_scores,
     read_video_scores,
@@ -25,9 +26,9 @@ FRAMES = table(
 )
 
 
-@pytest.mark.parametrize(("aggregate", "expected"), [("mean", 0.4), ("median", 0.1)])
-def test_frames_become_one_score_per_video_and_engine(aggregate: str, expected: float) -> None:
-    scores = video_scores(FRAMES, aggregate)
+@pytest.mark.parametrize(("method", "expected"), [("mean", 0.4), ("median", 0.1)])
+def test_frames_become_one_score_per_video_and_engine(method: str, expected: float) -> None:
+    scores = video_scores(FRAMES, Aggregation(method))
     assert scores.columns.tolist() == ["fname", "model", "fold", "score"]
     assert scores[["fname", "model", "fold"]].to_numpy().tolist() == [
         ["10", "b", 0],
@@ -38,24 +39,25 @@ def test_frames_become_one_score_per_video_and_engine(aggregate: str, expected: 
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "top_k", "expected"),
+    ("method", "top_k", "expected"),
     [("trimmed", 0, 0.5), ("top_k", 1, 0.0), ("top_k", 2, 0.2), ("top_k", 9, 0.5)],
 )
-def test_aggregates_that_ignore_frames(aggregate: str, top_k: int, expected: float) -> None:
+def test_methods_that_ignore_frames(method: str, top_k: int, expected: float) -> None:
     frames = table(*(("v", "a", 0, score) for score in (0.6, 0.0, 0.5, 0.4, 1.0)))
-    assert video_scores(frames, aggregate, top_k)["score"].tolist() == pytest.approx([expected])
+    scores = video_scores(frames, Aggregation(method, top_k))["score"]
+    assert scores.tolist() == pytest.approx([expected])
 
 
 def test_shards_are_read_together(tmp_path: Path) -> None:
     for number, shard in enumerate((FRAMES.iloc[:4], FRAMES.iloc[4:])):
         shard.to_parquet(tmp_path / f"{number}.parquet")
-    scores = read_video_scores([tmp_path / "0.parquet", tmp_path / "1.parquet"], "mean")
+    scores = read_video_scores([tmp_path / "0.parquet", tmp_path / "1.parquet"], Aggregation("mean"))
     assert scores["fname"].tolist() == ["2", "2", "10"]
     assert scores.index.tolist() == [0, 1, 2]
 
 
 def test_a_model_is_the_mean_of_its_engines() -> None:
-    by_model = model_scores(video_scores(FRAMES, "mean"))
+    by_model = model_scores(video_scores(FRAMES, Aggregation("mean")))
     assert by_model["a"].to_dict() == {"10": pytest.approx(np.nan, nan_ok=True), "2": pytest.approx(0.55)}
     assert by_model.loc["10", "b"] == pytest.approx(0.3)
 
