@@ -1,4 +1,4 @@
-# Two commands are enough: `make demo` and `make test`. Both set up .venv by themselves.
+# Two commands are enough: `make demo` and `make test`. Both set up .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
@@ -13,8 +13,8 @@ SHELL := bash
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-# The lock holds uv itself: pip installs that one package, uv the rest (seconds instead of minutes).
-# Judged by content: a checkout that only touches the lock rebuilds nothing.
+# pip installs uv, which is in the lock too; uv installs the rest in seconds.
+# Compared by content: a checkout that only touches the lock rebuilds nothing.
 .venv/installed: FORCE
 	@cmp -s requirements.txt $@ || $(MAKE) --no-print-directory environment
 
@@ -34,7 +34,7 @@ setup: .venv/installed  ## set up .venv from the hashed lock
 storage: .venv/installed  ## add Snakemake's plugins for S3 and for scratch disks to .venv
 	$(BIN)/uv pip install --no-deps --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-storage.txt
 
-demo: .venv/installed  ## make the demo videos, train, compile, score: ends in results/submission.csv
+demo: .venv/installed  ## generate videos, train, compile, score: ends in results/submission.csv
 	@$(BIN)/snakemake --cores $(CORES)
 	@sed -n 's/.*INFO held-out/held-out/p' results/logs/evaluate.log
 
@@ -43,7 +43,7 @@ report: .venv/installed  ## figures, tables and sheets of errors as one page: re
 	@$(BIN)/snakemake report --report results/report.html $(ARGS)
 
 # --forceall, since Snakemake leaves a checkpoint that is done out of its graphs
-dag: .venv/installed  ## the graphs of rules and of jobs in results/, as Mermaid and, where graphviz is installed, SVG
+dag: .venv/installed  ## the graphs of rules and jobs in results/, as Mermaid and, with graphviz, SVG
 	@mkdir -p results
 	@for graph in rulegraph dag; do \
 	  $(BIN)/snakemake --$$graph mermaid-js --forceall $(ARGS) > results/$$graph.mmd; \
@@ -55,19 +55,19 @@ browser:  ## install Chromium, in which a test opens the report (Debian, Ubuntu;
 	@command -v chromium chromedriver > /dev/null \
 	  || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 
-slurm: .venv/installed  ## what --workflow-profile profiles/slurm needs: Snakemake's plugin for Slurm
+slurm: .venv/installed  ## add Snakemake's plugin for Slurm to .venv
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes -r requirements-slurm.txt
 
-test: .venv/installed  ## the tests, but for long tables
+test: .venv/installed  ## the tests, except the long ones
 	$(PYTEST) -m "not thorough and not slurm and not storage"
 
-test-thorough: .venv/snakedeploy  ## the rest: every row of the rerun table, GPUs shared by jobs, other back ends, the report in a browser
+test-thorough: .venv/snakedeploy  ## the long tests: every row of the rerun table, shared GPUs, back ends, browser
 	$(PYTEST) -m thorough
 
-test-slurm: .venv/installed  ## the workflow through a real Slurm, which is installed and started (Debian, Ubuntu; as root)
+test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs and starts (Debian, Ubuntu; as root)
 	$(BIN)/pytest -m slurm tests/test_slurm.py
 
-# Folders of their own: the plugins make every start slower, and the server does not go with the rest.
+# Each in a folder of its own: plugins make every start slower, and the tools' pins conflict with ours.
 .venv/storage-plugins: requirements-storage.txt | .venv/installed
 .venv/s3-server: tests/requirements-s3-server.txt | .venv/installed
 .venv/snakedeploy: tests/requirements-snakedeploy.txt | .venv/installed
@@ -76,13 +76,13 @@ test-slurm: .venv/installed  ## the workflow through a real Slurm, which is inst
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes --target $@ -r $<
 	@touch $@
 
-test-storage: .venv/storage-plugins .venv/s3-server  ## everything in S3, by a real server on this machine
+test-storage: .venv/storage-plugins .venv/s3-server  ## a run with everything in S3, on a real server that it starts
 	$(BIN)/pytest -m storage tests/test_storage.py
 
-test-fast: .venv/installed  ## the tests that run no job of the workflow
+test-fast: .venv/installed  ## the tests that run no jobs
 	$(PYTEST) -m "not slow"
 
-lint: .venv/installed  ## what CI checks besides the tests
+lint: .venv/installed  ## the linters that CI runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
@@ -95,7 +95,7 @@ format: .venv/installed  ## format Python and Snakemake files
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile rules
 
-docs: .venv/installed  ## write what the documentation shows of the code: the README's picture, docs/reruns.md
+docs: .venv/installed  ## generate the README's picture, docs/configuration.md, docs/reruns.md, the schema
 	PYTHONPATH=tests:workflow_scripts $(BIN)/python tests/documentation.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header

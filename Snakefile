@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# A configuration from the command line replaces the demo: merging them would train the demo's model too.
+# A configuration from the command line replaces the demo; merged, it would train the demo's model too.
 if not (config.keys() & {"data", "models"} or workflow.overwrite_configfiles):
 
     configfile: workflow.source_path("config.yaml")

@@ -61,9 +61,9 @@ def shard_manifest(wildcards):
 
 
 def forgetful_rules():
-    """Rules below the checkpoint without an input function that asks it, which would therefore rerun
-    with it whatever changed. Targets run nothing, and inputs that exist before any manifest need no
-    such function: the folder of videos, and the scorer's configuration.
+    """Rules below the checkpoint without an input function that asks it: they would rerun with it
+    whatever changed. Targets run nothing. Two inputs exist before any manifest and need no such
+    function: the folder of videos, and the scorer's configuration.
     """
     # not those of a workflow that includes these as a module, nor of another such module
     ours = (one for one in workflow.rules if one.module_globals is globals())
@@ -107,8 +107,8 @@ def sample_submission(wildcards):
 
 @waits_for_manifest
 def parity_manifests(wildcards):
-    """Some of the test videos if there are no training frames. Videos that come later compile nothing
-    again.
+    """Some of the test videos if there are no training frames. Videos that come later compile no
+    engine again.
     """
     if "train" in DATA:
         return []

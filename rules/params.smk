@@ -51,7 +51,7 @@ def state_of_videos(wildcards):
 
 
 def frames_params(*without):
-    """Settings that decide on frames: not the decoder's hardware, nor the margin of an unused crop."""
+    """Settings that change frames: not the decoder's hardware, nor the margin of an unused crop."""
     unused = ["face_margin"] * (config["frames"]["crop"] == "none")
     return {
         key: value
@@ -72,13 +72,13 @@ def scoring_params():
 
 
 def aggregation_params():
-    """Settings of `ensemble.aggregation.Aggregation`; top_k only matters to the method of that name."""
+    """Settings of `ensemble.aggregation.Aggregation`; only the method top_k uses top_k."""
     method, top_k = config["inference"]["aggregate"], config["inference"]["top_k"]
     return {"method": method} | ({"top_k": top_k} if method == "top_k" else {})
 
 
 def training_params(*without):
-    """Settings that decide on weights: not memory and speed, nor what an unused loss or soup reads."""
+    """Settings that change weights: not memory and speed, nor those of an unused loss or soup."""
     hardware = ("device_batch_size", "gradient_checkpointing", "compile")
     training = config["training"]
     unused = ["focal_gamma"] * (training["loss"] != "focal")

@@ -2,7 +2,7 @@
 
 
 rule plot:
-    """Figures of accuracy."""
+    """Plot error trade-offs, score distributions and calibration."""
     input:
         wait_for_manifest("train"),
         scores=each_shard(SCORES, split="train"),
@@ -56,7 +56,7 @@ rule plot:
 
 
 rule plot_robustness:
-    """Figures of damaged videos, attack types and folds."""
+    """Plot error rates of degraded videos, attack types and folds."""
     input:
         wait_for_manifest("train"),
         robustness=ROBUSTNESS,
@@ -80,6 +80,7 @@ rule plot_robustness:
 
 
 rule plot_training:
+    """Plot the learning curves of a model."""
     input:
         wait_for_manifest("train"),
         histories=histories_of,
@@ -104,6 +105,7 @@ rule plot_training:
 
 
 rule plot_lr:
+    """Plot the curve of a model's learning-rate finder."""
     input:
         wait_for_manifest("train"),
         lr=FOUND_LR,
@@ -128,7 +130,7 @@ rule plot_lr:
 
 
 rule plot_throughput:
-    """Figure of what each stage of scoring takes."""
+    """Plot and tabulate the throughput of each stage of scoring."""
     input:
         [wait_for_manifest(split) for split in SPLITS],
         **{split: each_shard(SCORES, split=split) for split in SPLITS},
@@ -158,7 +160,7 @@ rule plot_throughput:
 
 
 rule describe:
-    """results/data.md: balance, formats, near-duplicates, doubtful labels, unreadable files."""
+    """Summarise the training videos: results/data.md."""
     input:
         manifests=manifests_of("train"),
         folds=FOLDS,
@@ -184,7 +186,7 @@ rule describe:
 
 
 rule tabulate_results:
-    """Tables of rates, videos and data."""
+    """Make sortable pages of rates, held-out videos and training data."""
     input:
         manifests=manifests_of("train"),
         scores=each_shard(SCORES, split="train"),
@@ -282,7 +284,7 @@ rule tabulate_parity:
 
 
 rule analyse_errors:
-    """The held-out videos that were judged worst, with what each model saw in them."""
+    """Show the held-out videos that were judged worst, with Grad-CAM evidence."""
     input:
         manifests=manifests_of("train"),
         scores=each_shard(SCORES, split="train"),
@@ -323,7 +325,7 @@ rule analyse_errors:
 
 
 rule find_label_errors:
-    """Training videos whose label is likely wrong."""
+    """List and show training videos whose label is likely wrong."""
     input:
         manifests=manifests_of("train"),
         held_out=HELD_OUT,
@@ -352,7 +354,7 @@ rule find_label_errors:
 
 
 rule preview_augmentation:
-    """Training frames, and what augmentation makes of them."""
+    """Show training frames, and what augmentation makes of them."""
     input:
         manifests=manifests_of("train"),
         folds=FOLDS,

@@ -16,15 +16,15 @@ NEED_GPU = {
 
 
 def gpus_for(rule):
-    """A resources function: one GPU for jobs that need one, or that use one where this machine has it."""
+    """A resources function: one GPU for jobs that need one, or can use one that this machine has."""
     return lambda wildcards: int(
         NEED_GPU.get(rule, False) or (USE_GPU[rule] and bool(gpu_leases.visible_gpus()))
     )
 
 
 def cores_for(rule, jobs, without_gpu=64):
-    """A threads function. With GPUs, the cores are shared by the jobs that run side by side, one per
-    GPU; without, it is `without_gpu`, which --cores limits.
+    """A threads function. With GPUs, the jobs that run side by side, one per GPU, share the cores.
+    Without, it is `without_gpu`, which --cores limits.
     """
 
     def threads(wildcards):

@@ -12,8 +12,8 @@ def scored_folder(videos):
 
 
 def scorer_config(wildcards):
-    """All that lies between a video and its score. Paths of engines and of a fitted blend are relative
-    to the file, so that the folder can be moved.
+    """All that lies between a video and its score. Paths of engines and of a fitted blend are
+    relative to the file, so that the folder can be moved.
     """
 
     def relative(path):
