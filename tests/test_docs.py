@@ -1,10 +1,11 @@
-"""Every command in the README works as written, at least as a dry run."""
+"""The documentation: every command works as written, every link and path leads somewhere."""
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,46 +16,133 @@ from dry_runs import dry_run
 from running import ROOT, TARGETS, Run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.split("#")[0].strip()
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-    # commands that need a plugin run in tests/test_slurm.py and tests/test_storage.py
-    if line.startswith(".venv/bin/snakemake") and not re.search("profiles/slurm|--default-storage", line)
-]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for folder in (ROOT, ROOT / "docs", ROOT / "docs/decisions")
+    for path in sorted(folder.glob("*.md"))
+}
+# programs that blocks call; Docker and Apptainer: see test_deployment.py
+PROGRAMS = ("snakemake", "python", "uv", "make", "docker", "apptainer")
+# Options of plugins that are not installed here, with their numbers of values: commands are planned
+# without them. test_slurm.py and test_storage.py run those of Slurm and S3.
+PLUGINS = {
+    "--workflow-profile": 1,
+    "--container-image": 1,
+    "--software-deployment-method": 1,
+    "--apptainer-args": 1,
+    "--default-storage-provider": 1,
+    "--default-storage-prefix": 1,
+    "--local-storage-prefix": 1,
+    "--envvars": 2,
+    "--aws-batch-region": 1,
+    "--aws-batch-job-queue": 1,
+    "--aws-batch-job-role": 1,
+    "--aws-batch-task-timeout": 1,
+}
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+def prepare(folder: Path) -> None:
+    """Create what pages assume: my.yaml, FOLDER with videos, and the profiles."""
+    shutil.copy(ROOT / "config.yaml", folder / "my.yaml")
+    shutil.copytree(ROOT / "profiles", folder / "profiles")
+    for split, table in (("train", "label.csv"), ("test", "sample_submission.csv")):
+        (folder / "FOLDER" / split / "videos").mkdir(parents=True)
+        (folder / "FOLDER" / split / table).write_text("fname,liveness_score\na.mp4,1\nb.mp4,0\n")
+        for name in ("a.mp4", "b.mp4"):
+            (folder / "FOLDER" / split / "videos" / name).touch()
+
+
+def commands(page: str) -> list[tuple[str, ...]]:
+    """Run a page's bash blocks with programs that only record how they are called."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder)
+        programs = folder / ".venv/bin"
+        programs.mkdir(parents=True)
+        for program in PROGRAMS:
+            stub = programs / program
+            stub.write_text(f'#!/bin/sh\n{{ printf "%s\\0" {program} "$@"; echo; }} >> {folder}/calls\n')
+            stub.chmod(0o755)
+        script = "set -euo pipefail\n" + "".join(code_blocks(page, "bash"))
+        path = os.pathsep.join([str(programs), os.environ["PATH"]])
+        done = subprocess.run(
+            ["bash"],
+            input=script,
+            cwd=folder,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{page}: {done.stderr}"
+        calls = folder / "calls"
+        lines = calls.read_text(encoding="utf-8").split("\0\n") if calls.exists() else []
+        return [tuple(line.split("\0")) for line in lines if line]
+
+
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+
+
+def of(program: str) -> pytest.MarkDecorator:
+    found = [words[1:] for words in COMMANDS if words[0] == program]
+    return pytest.mark.parametrize("words", found, ids=" ".join)
+
+
+def without_plugins(words: tuple[str, ...]) -> list[str]:
+    kept, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        option, _, value = word.partition("=")
+        if option not in PLUGINS:
+            kept.append(word)
+        elif not value:
+            del rest[: PLUGINS[option]]
+    return kept
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with the README's my.yaml and FOLDER."""
-    place = tmp_path_factory.mktemp("readme")
-    shutil.copy(ROOT / "config.yaml", place / "my.yaml")
-    for split, table in (("train", "label.csv"), ("test", "sample_submission.csv")):
-        (place / "FOLDER" / split / "videos").mkdir(parents=True)
-        (place / "FOLDER" / split / table).write_text("fname,liveness_score\na.mp4,1\nb.mp4,0\n")
-        for name in ("a.mp4", "b.mp4"):
-            (place / "FOLDER" / split / "videos" / name).touch()
+    """A working directory with what pages assume."""
+    place = tmp_path_factory.mktemp("docs")
+    prepare(place)
     return place
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS)
-def test_snakemake_command(command: str, place: Path) -> None:
-    _, *words = shlex.split(command)
-    words = [word.replace("/scratch/run1", str(place / "run1")) for word in words]
-    words = [str(ROOT / word) if word.startswith("configs/") else word for word in words]
-    status, output = dry_run([*words, "--snakefile", str(ROOT / "Snakefile")], place)
+@of("snakemake")
+def test_snakemake_plans_the_command(words: tuple[str, ...], place: Path) -> None:
+    planned = without_plugins(words)
+    planned = [word.replace("/scratch/run1", str(place / "run1")) for word in planned]
+    planned = [re.sub(r"s3://BUCKET/[\w-]+", str(place / "FOLDER/test/videos"), word) for word in planned]
+    planned = [str(ROOT / word) if word.startswith("configs/") else word for word in planned]
+    planned = [str(place / word) if word == "my.yaml" else word for word in planned]
+    status, output = dry_run([*planned, "--snakefile", str(ROOT / "Snakefile")], place)
     assert status == 0, output
 
 
-def test_the_make_commands_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\S+)", README, re.MULTILINE):
-        assert f"\n{target}:" in makefile
+@of("make")
+def test_make_plans_the_command(words: tuple[str, ...]) -> None:
+    done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+@of("python")
+def test_python_finds_the_program_and_its_options(words: tuple[str, ...]) -> None:
+    program, *arguments = words
+    done = subprocess.run(
+        [sys.executable, program, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for option in arguments:
+        assert not option.startswith("--") or option in done.stdout
 
 
 def test_the_targets_are_those_of_the_workflow() -> None:
-    table = README.split("## Targets and reruns")[1].split("```")[0]
+    table = README.split("## Targets")[1].split("```")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == TARGETS - {"all"}
 
 
@@ -96,9 +184,67 @@ def test_the_table_of_reruns_is_current() -> None:
     assert RERUNS.read_text(encoding="utf-8") == reruns(), "run `make docs`"
 
 
-def test_links_lead_somewhere() -> None:
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / link).exists(), link
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives to headings."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_exist(page: str) -> None:
+    folders = "rules|workflow_scripts|liveness|tests|benchmarks|docs|profiles|configs|envs|schemas"
+    suffixes = "py|smk|md|yaml|json|toml|sh|txt|ipynb"
+    for name in re.findall(rf"(?<![\w./])(?:{folders})/[\w./*-]*\.(?:{suffixes})\b", PAGES[page]):
+        # capitals stand for any name
+        pattern = re.sub("[A-Z]{3,}", "*", name)
+        assert any([*ROOT.glob(pattern), *(ROOT / "workflow_scripts").glob(pattern)]), name
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"docs/reruns.md"}))
+def test_configuration_keys_that_are_named_exist(page: str) -> None:
+    known = set(re.findall(r"^\| `([\w.]+)` \|", PAGES["docs/configuration.md"], re.MULTILINE))
+    sections = {key.rsplit(".", depth)[0] for key in known for depth in range(1, key.count(".") + 1)}
+    first = "|".join(sorted({key.split(".")[0] for key in known if "." in key}))
+    for key in re.findall(rf"`((?:{first})\.[\w.]*\w)[:`]", PAGES[page]):
+        # folders and files have the names of some sections
+        assert key in known | sections or key.rpartition(".")[2] in ("smk", "csv", "yaml", "json"), key
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_prose_is_at_most_100_columns_wide(page: str) -> None:
+    prose = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"\]\([^)]*\)", "]", prose)
+    assert [line for line in prose.splitlines() if len(line) > 100 and not line.startswith("|")] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 120
+
+
+def test_the_readme_links_every_page() -> None:
+    pages = {name for name in PAGES if name.startswith("docs/") and name.count("/") == 1}
+    assert pages <= set(re.findall(r"\]\((docs/[\w-]+\.md)\)", README))
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = PAGES["docs/decisions/README.md"]
+    files = sorted(name for name in PAGES if re.match(r"docs/decisions/\d", name))
+    assert [int(Path(name).name[:3]) for name in files] == list(range(1, len(files) + 1))
+    for name in files:
+        title, *_ = PAGES[name].splitlines()
+        number, _, rest = title.removeprefix("# ").partition(". ")
+        assert f"| [{number}]({Path(name).name}) | {rest} |" in index
+        assert re.findall(r"^## (.*)$", PAGES[name], re.MULTILINE) == ["Context", "Decision", "Consequences"]
 
 
 def test_hosted_ci_calls_commands_that_are_there() -> None:
