@@ -47,8 +47,9 @@ def reruns() -> str:
     lines = [
         "# What reruns after a change",
         "",
-        "Of the target `all`, when everything was made before; other keys as the tests have them (OpenVINO).",
-        "`tests/test_reruns.py` makes each change and reads `snakemake -n`; `make docs` writes this page.",
+        "The rules of the target `all` that rerun in a finished run after one change. All other keys have",
+        "the tests' values (OpenVINO). `tests/test_reruns.py` makes each change and reads `snakemake -n`;",
+        "`make docs` writes this page.",
         "",
         *_table("configuration key", keys),
         *_table("module of `workflow_scripts/liveness`", modules),
