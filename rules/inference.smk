@@ -13,7 +13,7 @@ rule predict:
     log:
         "results/logs/predict/{split}/{shard}.log",
     benchmark:
-        "results/benchmarks/predict/{split}/{shard}.tsv"
+        PREDICT_BENCHMARK
     conda:
         "../envs/engines.yaml"
     threads: cores_for("predict", jobs=len(SPLITS) * len(SHARDS))

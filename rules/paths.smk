@@ -1,6 +1,6 @@
 # Every path of the results, written once. Those that the library reads too come from it.
 from liveness.engines.catalog import onnx_precisions
-from liveness.planning import layout
+from liveness.planning import result_paths
 
 try:
     PRECISIONS = onnx_precisions(config["engine"]["backend"], config["engine"]["precision"])
@@ -22,7 +22,7 @@ TRAINING_LOGS = "results/logs/tensorboard"
 MANIFESTS = "results/manifest/{split}"
 MANIFEST = f"{MANIFESTS}/{{shard}}.csv"
 FRAMES = f"{FRAMES_FOLDER}/{{split}}/{{shard}}.arrow"
-FOLDS = f"results/{layout.FOLDS}"
+FOLDS = f"results/{result_paths.FOLDS}"
 LEAKAGE = "results/folds/leakage.json"
 
 FOUND_LR = "results/lr/{model}.json"
@@ -42,10 +42,11 @@ ENGINE = f"results/engines/{BACKEND_FOLDER}/{{model}}/{{fold}}"
 PARITY = "results/parity.csv"
 PARITY_TABLE = "results/parity.md"
 
-SCORES = f"results/{layout.SCORES}"
+SCORES = f"results/{result_paths.SCORES}"
+PREDICT_BENCHMARK = f"results/{result_paths.PREDICT_BENCHMARK}"
 DEGRADED_SCORES = f"{DEGRADED_FOLDER}/{{degradation}}/{{shard}}.parquet"
 BLEND = "results/blend/blend.json"
-HELD_OUT = f"results/{layout.HELD_OUT}"
+HELD_OUT = f"results/{result_paths.HELD_OUT}"
 SUBMISSION = "results/submission.csv"
 UNREADABLE = "results/unreadable.csv"
 TIMES = "results/time_submission.csv"

@@ -173,7 +173,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("storage", "zip_archives", "download"), NOTHING),
     # checking, planning and monitoring
     **dict.fromkeys(_of("planning", "configuration", "schema", "checks", "failures"), NOTHING),
-    **dict.fromkeys(_of("planning", "code_digest", "layout"), NOTHING),
+    **dict.fromkeys(_of("planning", "code_digest", "result_paths"), NOTHING),
     # plain data, whose values are parameters
     **dict.fromkeys(_of("settings", "configuration", "constraints", "frames", "folds"), NOTHING),
     **dict.fromkeys(_of("settings", "training", "engine", "inference", "ensemble"), NOTHING),

@@ -16,10 +16,12 @@ from liveness.dataset.folds import (
     assign_folds,
     assign_folds_by_attack,
     contradictions,
+    make_folds,
     merge_groups,
 )
 from liveness.dataset.labels import read_folds
 from liveness.runtime.errors import InputError
+from liveness.settings.folds import Folds
 
 PAIRS = ["first", "second"]
 
@@ -182,3 +184,25 @@ def test_folds_by_attack_need_the_types() -> None:
         assign_folds_by_attack(labels, groups, pd.Series(["", "print", ""], index=labels.index), 2, 0)
     with pytest.raises(InputError, match=r"name 1 attack types, fewer than folds\.count \(2\)"):
         assign_folds_by_attack(labels, groups, pd.Series(["", "x", "x"], index=labels.index), 2, 0)
+
+
+def test_folds_of_labels_problems_and_duplicates() -> None:
+    """Groups come from labels and near-duplicates; what is unreadable or unlabelled is left out."""
+    names = [f"{number}.mp4" for number in range(8)]
+    labels = pd.DataFrame(
+        {"liveness_score": [1, 0] * 3 + [1], "group": ["a", "a", "b", "b", "", "c", "c"]}, names[:7]
+    ).rename_axis("fname")
+    problems = pd.Series("", names).where(pd.Series(names, names) != "6.mp4", "truncated")
+    duplicates = pd.DataFrame({"first": ["4.mp4"], "second": ["7.mp4"], "distance": [3]})
+    folds, leakage = make_folds(labels, problems, duplicates, Folds(count=2), seed=0)
+    assert folds.index.tolist() == names[:6]
+    assert folds.columns.tolist() == ["liveness_score", "group", "fold"]
+    assert folds.groupby("group")["fold"].nunique().eq(1).all()
+    assert folds.loc["4.mp4", "group"] == "4.mp4"
+    assert leakage.unreadable == {"6.mp4": "truncated"}
+    assert leakage.unlabelled == {"7.mp4": "4.mp4"}
+    assert leakage.merged_groups == [["4.mp4", "7.mp4"]]
+    assert len(leakage.duplicates) == 1
+    assert not leakage.contradictory_labels
+    alone, _ = make_folds(labels, problems, duplicates, Folds(count=2, groups="duplicates"), seed=0)
+    assert alone.loc["0.mp4", "group"] == "0.mp4"

@@ -16,11 +16,11 @@ from clips import write_clip
 from liveness.dataset import near_duplicates
 from liveness.dataset.folds import merge_groups
 from liveness.dataset.near_duplicates import HASH_BITS, find_near_duplicates, frame_hash, hash_frames
-from liveness.video.frame_store import FrameStore, extract
+from liveness.video.frame_store import FrameStore
 from liveness.video.jpeg import decode_jpeg, encode_jpeg
-from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
 from running import SHARED
+from stored_frames import extract_folder
 
 DATA = SHARED
 # the default of folds.max_distance
@@ -109,15 +109,7 @@ def test_the_search_agrees_with_brute_force(
 
 
 def extracted(folder: Path, work: Path, count: int) -> FrameStore:
-    build_manifest(folder, [work / "0.csv"], work / "cache.sqlite", workers=2)
-    extract(
-        read_manifest([work / "0.csv"]),
-        folder,
-        work / "0.arrow",
-        Sampling(count, (0.0, 1.0), 64),
-        workers=2,
-    )
-    return FrameStore([work / "0.arrow"])
+    return FrameStore([extract_folder(folder, work, Sampling(count, (0.0, 1.0), 64))])
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from liveness.dataset.labels import read_folds
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.rates import measure
 from liveness.metrics.bootstrap import bootstrap, interval
+from liveness.planning.result_paths import FOLDS, HELD_OUT, PREDICT_BENCHMARK, SCORES
 from liveness.runtime.errors import InputError
 from liveness.scoring.shard_files import SCORES_FILE
 
@@ -23,7 +24,7 @@ def read_run(results: str | Path) -> pd.DataFrame:
     Raises InputError if the run has none.
     """
     results = Path(results)
-    paths = results / "folds/folds.csv", results / "blend/held_out.csv"
+    paths = results / FOLDS, results / HELD_OUT
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path}: no such file; runs names two folders that `evaluation` created.")
@@ -78,8 +79,8 @@ def videos_per_second(results: str | Path) -> float | None:
     """Compute test videos per second of the scoring jobs, startup included; None if unknown."""
     results = Path(results)
     seconds, videos = 0.0, 0
-    for benchmark in sorted(results.glob("benchmarks/predict/test/*.tsv")):
-        scores = results / "scores/test" / benchmark.stem / SCORES_FILE
+    for benchmark in sorted(results.glob(PREDICT_BENCHMARK.format(split="test", shard="*"))):
+        scores = results / SCORES.format(split="test", shard=benchmark.stem) / SCORES_FILE
         if scores.is_file():
             seconds += float(pd.read_csv(benchmark, sep="\t")["s"].mean())
             videos += pd.read_parquet(scores, columns=["fname"])["fname"].nunique()

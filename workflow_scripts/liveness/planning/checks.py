@@ -1,7 +1,7 @@
 """Mistakes in paths and tables that a plan can find, which late jobs would find otherwise."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from liveness.runtime.errors import InputError
@@ -31,8 +31,8 @@ def missing_paths(named: Iterable[tuple[str, str]]) -> Iterator[str]:
     Snakemake would take what an earlier run made of another path for finished.
     """
     for key, path in named:
-        if not os.path.exists(path):
-            yield f"{key}: {path}: no such file or folder; correct the path (from {os.getcwd()})."
+        if not Path(path).exists():
+            yield f"{key}: {path}: no such file or folder; correct the path (from {Path.cwd()})."
 
 
 def wrong_labels(labels: str, videos: str | None, most: int) -> Iterator[str]:
@@ -47,7 +47,7 @@ def wrong_labels(labels: str, videos: str | None, most: int) -> Iterator[str]:
     try:
         names = read_labels(labels)["fname"]
         if videos is not None and len(names) <= most:
-            present = [name for name in names if os.path.exists(os.path.join(videos, name))]
+            present = [name for name in names if Path(videos, name).exists()]
             check_videos_exist(names, present, labels)
     except InputError as error:
         yield str(error)

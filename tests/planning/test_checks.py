@@ -1,0 +1,52 @@
+"""Mistakes in paths and tables that a plan finds."""
+
+from pathlib import Path
+
+from liveness.planning.checks import missing_paths, named_paths, wrong_labels, wrong_names
+
+MODELS = {
+    "a": {"pretrained": "package:weights", "weights": {0: "a0.pth"}},
+    "b": {"pretrained": "b.safetensors", "weights": {}},
+    "c": {"pretrained": True, "weights": {}},
+}
+
+
+def test_the_paths_that_a_configuration_names() -> None:
+    data = {"train": {"videos": "train", "labels": "labels.csv"}, "test": {"videos": "test"}}
+    assert dict(named_paths(data, MODELS)) == {
+        "data.train.videos": "train",
+        "data.train.labels": "labels.csv",
+        "data.test.videos": "test",
+        "models.a.weights.0": "a0.pth",
+        "models.b.pretrained": "b.safetensors",
+    }
+
+
+def test_a_missing_path_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    named = [("one", str(tmp_path / "there")), ("two", str(tmp_path / "gone"))]
+    (sentence,) = missing_paths(named)
+    assert sentence.startswith(f"two: {tmp_path}/gone: no such file or folder; correct the path (from ")
+
+
+def test_rows_without_a_video(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("fname,liveness_score\na.mp4,1\nb.mp4,0\n", encoding="utf-8")
+    (tmp_path / "a.mp4").touch()
+    (sentence,) = wrong_labels(str(labels), str(tmp_path), most=2)
+    assert "b.mp4 is not in data.train.videos" in sentence
+    # of more rows, and of videos elsewhere, only the table is read
+    assert not list(wrong_labels(str(labels), str(tmp_path), most=1))
+    assert not list(wrong_labels(str(labels), None, most=2))
+    labels.write_text("fname,liveness_score\na.mp4,2\n", encoding="utf-8")
+    (sentence,) = wrong_labels(str(labels), None, most=2)
+    assert "liveness_score is '2'" in sentence
+
+
+def test_a_sample_submission_without_names(tmp_path: Path) -> None:
+    table = tmp_path / "sample.csv"
+    table.write_text("name\na.mp4\n", encoding="utf-8")
+    (sentence,) = wrong_names(str(table))
+    assert "fname" in sentence
+    table.write_text("fname\na.mp4\n", encoding="utf-8")
+    assert not list(wrong_names(str(table)))
