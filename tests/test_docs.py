@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -129,16 +128,13 @@ def test_make_plans_the_command(words: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.thorough
 @of("python")
 def test_python_finds_the_program_and_its_options(words: tuple[str, ...]) -> None:
+    """test_benchmarks.py runs them all."""
     program, *arguments = words
-    done = subprocess.run(
-        [sys.executable, program, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    source = (ROOT / program).read_text(encoding="utf-8")
     for option in arguments:
-        assert not option.startswith("--") or option in done.stdout
+        assert not option.startswith("--") or f'"{option}"' in source
 
 
 def test_the_targets_are_those_of_the_workflow() -> None:
