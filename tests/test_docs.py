@@ -20,8 +20,10 @@ PAGES = {
     for folder in (ROOT, ROOT / "docs", ROOT / "docs/decisions")
     for path in sorted(folder.glob("*.md"))
 }
-# programs that blocks call; Docker and Apptainer: see test_deployment.py
-PROGRAMS = ("snakemake", "python", "uv", "make", "docker", "apptainer")
+# programs that blocks call and that only record it (Docker and Apptainer: see test_deployment.py),
+# and those that really run; a block that calls any other program fails
+RECORDED = ("snakemake", "python", "uv", "make", "docker", "apptainer")
+RUN = ("cp", "id")
 # Options of plugins that are not installed here, with their numbers of values: commands are planned
 # without them. test_slurm.py and test_storage.py run those of Slurm and S3.
 PLUGINS = {
@@ -62,17 +64,18 @@ def commands(page: str) -> list[tuple[str, ...]]:
         prepare(folder)
         programs = folder / ".venv/bin"
         programs.mkdir(parents=True)
-        for program in PROGRAMS:
+        for program in RECORDED:
             stub = programs / program
             stub.write_text(f'#!/bin/sh\n{{ printf "%s\\0" {program} "$@"; echo; }} >> {folder}/calls\n')
             stub.chmod(0o755)
+        for program in RUN:
+            (programs / program).symlink_to(str(shutil.which(program)))
         script = "set -euo pipefail\n" + "".join(code_blocks(page, "bash"))
-        path = os.pathsep.join([str(programs), os.environ["PATH"]])
         done = subprocess.run(
-            ["bash"],
+            [str(shutil.which("bash"))],
             input=script,
             cwd=folder,
-            env=os.environ | {"PATH": path},
+            env={"PATH": str(programs)},
             capture_output=True,
             text=True,
         )
