@@ -6,11 +6,9 @@ minutes on two cores and ends with lines `name value`. On a CUDA GPU it compares
 with PyTorch instead, and with the dense peak (--peak-tflops).
 """
 
-import argparse
 import logging
 import os
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -20,21 +18,19 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+from measure import argument_parser, sized
 from torch import nn
 from tqdm import tqdm
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-
-from liveness.engines.interface import Engine  # noqa: E402
-from liveness.engines.onnx_export import export_onnx  # noqa: E402
-from liveness.engines.openvino_engine import OpenVinoBackend  # noqa: E402
-from liveness.engines.torch_engine import TorchEngine  # noqa: E402
-from liveness.runtime.errors import InputError  # noqa: E402
+from liveness.engines.interface import Engine
+from liveness.engines.onnx_export import export_onnx
+from liveness.engines.openvino_engine import OpenVinoBackend
+from liveness.engines.torch_engine import TorchEngine
+from liveness.runtime.errors import InputError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CPU_NETWORKS = [("convnext_tiny", 224), ("convnext_large", 224)]
-GPU_NETWORKS = [("convnext_large", 224), ("convnext_xlarge", 128)]
+CPU_NETWORKS = sized([("convnext_tiny", 224), ("convnext_large", 224)], [("test_convnext", 64)])
+GPU_NETWORKS = sized([("convnext_large", 224), ("convnext_xlarge", 128)], [("test_convnext", 64)])
 # multiply-adds per image, each of which is two operations (timm's published figures)
 GIGA_MACS = {("convnext_large", 224): 34.4, ("convnext_xlarge", 128): 19.9}
 
@@ -123,8 +119,8 @@ def measure(engines: Engines, frames: np.ndarray, rounds: int, name: str) -> dic
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="measurements per engine")
+    parser = argument_parser(__doc__)
+    parser.add_argument("--rounds", type=int, default=sized(5, 1), help="measurements per engine")
     parser.add_argument("--peak-tflops", type=float, help="dense FP16 peak of the GPU, from its data sheet")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -4,8 +4,7 @@ Masks are painted on detected faces: the lower half of the box, rounded, with th
 Takes a minute for 85 clips and ends with lines `name value`.
 """
 
-import argparse
-import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,11 +13,10 @@ from time import perf_counter
 
 import cv2
 import numpy as np
-from figures import ROOT, report
+from measure import ROOT, SMOKE, argument_parser, report
 from tqdm import tqdm
 
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-
+from liveness.demo.dataset import make_split
 from liveness.video.decoder import probe, read_frames
 from liveness.video.face_crop import find_faces
 from liveness.video.manifest import list_videos
@@ -75,9 +73,13 @@ def measure(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argument_parser(__doc__.split("\n")[0])
     parser.add_argument(
         "videos", nargs="?", type=Path, default=REAL, help="folder of videos (default: %(default)s)"
     )
     folder = parser.parse_args().videos
-    report(lambda: measure(folder), [folder.name])
+    with tempfile.TemporaryDirectory(prefix="faces-") as work:
+        if SMOKE:
+            folder = Path(work, "videos")
+            make_split(folder, Path(work, "labels.csv"), people=[0], pairs=1, seed=7, workers=2)
+        report(lambda: measure(folder), [folder.name])

@@ -14,7 +14,6 @@ up to eight minutes on two cores and ends with lines `name value`:
 
 import multiprocessing
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,32 +27,27 @@ import numpy as np
 import psutil
 import timm
 import torch
+from measure import ROOT, SMOKE, argument_parser, interleave, report, sized
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "benchmarks")]
-
-from figures import interleave, report  # noqa: E402
-
-from liveness.demo.dataset import make_split  # noqa: E402
-from liveness.engines.compile import compile_engine  # noqa: E402
-from liveness.engines.load import load_engine  # noqa: E402
-from liveness.engines.onnx_export import export_onnx, reference_probabilities  # noqa: E402
-from liveness.engines.parity_sample import UNKNOWN, ReferenceSample  # noqa: E402
-from liveness.engines.registry import open_backend  # noqa: E402
-from liveness.engines.runner import open_engines  # noqa: E402
-from liveness.runtime.workers import Workers  # noqa: E402
-from liveness.scoring.decoding import Video, decode  # noqa: E402
-from liveness.scoring.pipeline import Member, Pipeline  # noqa: E402
-from liveness.video.decoder import decord, probe, read_frames  # noqa: E402 (imports decord
-
-# correctly)
-from liveness.video.preprocessing import WHOLE, View, model_input  # noqa: E402
-from liveness.video.sampling import Sampling, read_video  # noqa: E402
+from liveness.demo.dataset import make_split
+from liveness.engines.compile import compile_engine
+from liveness.engines.load import load_engine
+from liveness.engines.onnx_export import export_onnx, reference_probabilities
+from liveness.engines.parity_sample import UNKNOWN, ReferenceSample
+from liveness.engines.registry import open_backend
+from liveness.engines.runner import open_engines
+from liveness.runtime.workers import Workers
+from liveness.scoring.decoding import Video, decode
+from liveness.scoring.pipeline import Member, Pipeline
+from liveness.video.decoder import decord, probe, read_frames  # which imports decord correctly
+from liveness.video.preprocessing import WHOLE, View, model_input
+from liveness.video.sampling import Sampling, read_video
 
 REAL = ROOT / "../shared/data/real"
 CHALLENGE = ("train/videos/0001.mp4", "train/videos/0002.mp4", "test/videos/0009.mp4")
-CLIPS, SIZE, ROUNDS = 24, 224, 3
+CLIPS, SIZE, ROUNDS = sized(24, 2), sized(224, 64), sized(3, 1)
+NETWORK = sized("convnext_tiny", "test_convnext")
 CORES = len(os.sched_getaffinity(0))
 SAMPLING = Sampling(count=8, window=(0.0, 1.0), short_side=256, snap_to_reference=True)
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -64,10 +58,12 @@ def find_clips(work: Path) -> tuple[list[Video], list[Video]]:
 
     Without real clips, both lists hold the demo's.
     """
-    if not REAL.is_dir():
-        make_split(work / "demo", work / "labels.csv", range(6), pairs=2, seed=7, workers=CORES)
-    paths = sorted((REAL if REAL.is_dir() else work / "demo").rglob("*.mp4"), key=lambda p: -p.stat().st_size)
-    challenge = [REAL / name for name in CHALLENGE if (REAL / name).is_file()]
+    real = REAL.is_dir() and not SMOKE
+    if not real:
+        people = range(sized(6, 1))
+        make_split(work / "demo", work / "labels.csv", people, sized(2, 1), seed=7, workers=CORES)
+    paths = sorted((REAL if real else work / "demo").rglob("*.mp4"), key=lambda p: -p.stat().st_size)
+    challenge = [REAL / name for name in CHALLENGE if real and (REAL / name).is_file()]
     paths = list(dict.fromkeys([*(path.resolve() for path in challenge), *(p.resolve() for p in paths)]))
     videos = [Video(path, str(path), probe(path).duration) for path in paths[:CLIPS]]
     return videos, videos[: len(challenge)] or videos
@@ -184,7 +180,7 @@ def measure() -> Mapping[str, float]:
         videos, challenge = find_clips(work)
         torch.set_num_threads(CORES)
         torch.manual_seed(0)
-        network = timm.create_model("convnext_tiny", num_classes=2).eval()
+        network = timm.create_model(NETWORK, num_classes=2).eval()
         path = compile_network(network, SIZE, work)
         frames = [image for video in videos for image in read_video(video.path, video.duration, SAMPLING)[0]]
         inputs = np.stack([model_input(frame, SIZE) for frame in frames])
@@ -215,13 +211,15 @@ def measure() -> Mapping[str, float]:
                     for video in challenge
                 ],
             },
-            5,
+            sized(5, 1),
         )
         small = work / "small"
         small.mkdir()
         tiny = compile_network(timm.create_model("test_convnext", num_classes=2).eval(), 64, small)
         clip = min((video.path for video in videos), key=lambda path: path.stat().st_size)
-        memory = [peak_memory(tiny, links(clip, count, work / str(count))) for count in (200, 2000)]
+        memory = [
+            peak_memory(tiny, links(clip, count, work / str(count))) for count in sized((200, 2000), (2, 4))
+        ]
     limit = min(seconds["decoding"], seconds["plain PyAV"]) + seconds["engine"]
     for name, value in (seconds | decoding).items():
         print(f"{name}: {value:.3f} s")
@@ -235,4 +233,5 @@ def measure() -> Mapping[str, float]:
 
 
 if __name__ == "__main__":
+    argument_parser(__doc__).parse_args()
     report(measure)

@@ -8,7 +8,6 @@ ones, or a million of which 1,000 are new. Takes about fifteen minutes on two co
 lines `name value`.
 """
 
-import argparse
 import csv
 import os
 import re
@@ -25,18 +24,17 @@ from typing import NamedTuple
 
 import numpy as np
 import yaml
-from figures import ROOT, report
+from measure import ROOT, argument_parser, report, sized
 from tqdm import tqdm
-
-sys.path.insert(0, str(ROOT / "workflow_scripts"))
-sys.path.insert(0, str(ROOT / "tests"))
 
 from clips import write_clip
 from liveness.video.decoder import probe
 from liveness.video.manifest import DTYPES, TABLES, shard_of
 
-SHARDS = 2_000
-VIDEOS = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+SHARDS = sized(2_000, 3)
+VIDEOS = sized({"10k": 10_000, "100k": 100_000, "1m": 1_000_000}, {"10k": 10, "100k": 20, "1m": 40})
+# videos that are added to a million
+NEW = sized(1_000, 10)
 # seconds that Snakemake sleeps per job with --touch, but not when it runs jobs
 TOUCH_SLEEPS_S = 0.1
 # file systems allow about 65,000 hard links to a file
@@ -190,7 +188,7 @@ def link_videos(folder: Path, videos: int) -> list[str]:
 def manifests(folder: Path) -> dict[str, float]:
     """Measure listing and probing."""
     figures: dict[str, float] = {}
-    for name, known in (("10k", 0), ("1m", VIDEOS["1m"] - 1000)):
+    for name, known in (("10k", 0), ("1m", VIDEOS["1m"] - NEW)):
         videos, results = folder / name / "videos", folder / name / "results"
         results.mkdir(parents=True)
         names = link_videos(videos, VIDEOS[name])
@@ -219,7 +217,5 @@ def measure() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    argument_parser(__doc__).parse_args()
     report(measure)

@@ -7,11 +7,9 @@ each in a separate process; results are medians of 5. Takes about ten minutes on
 with lines `name value`.
 """
 
-import argparse
 import multiprocessing
 import os
 import statistics
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,24 +21,23 @@ import cv2
 import numpy as np
 import timm
 import torch
+from measure import argument_parser, sized
 from timm.data import create_dataset, create_loader
 from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
+from clips import write_clip
+from liveness.models.checkpoint import create
+from liveness.settings.training import Augmentation
+from liveness.training import lightning_module as ours
+from liveness.training.fine_tune import fine_tune
+from liveness.training.task import Recipe, Task
+from liveness.video.frame_store import FrameStore, extract
+from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.sampling import Sampling
 
-from clips import write_clip  # noqa: E402
-from liveness.models.checkpoint import create  # noqa: E402
-from liveness.settings.training import Augmentation  # noqa: E402
-from liveness.training import lightning_module as ours  # noqa: E402
-from liveness.training.fine_tune import fine_tune  # noqa: E402
-from liveness.training.task import Recipe, Task  # noqa: E402
-from liveness.video.frame_store import FrameStore, extract  # noqa: E402
-from liveness.video.manifest import build_manifest, read_manifest  # noqa: E402
-from liveness.video.sampling import Sampling  # noqa: E402
-
-SIZE, BATCH = 224, 16
+SIZE, BATCH = sized(224, 64), sized(16, 4)
+NETWORK = sized("convnext_tiny", "test_convnext")
 WARMUP = 2
 AUGMENTATION = Augmentation((0.7, 1.0), 0.5, 0.0, 0.2, "", 0.1)
 RECIPE = Recipe(
@@ -105,7 +102,7 @@ def our_rule(frames: Path, labels: dict[str, int], precision: str, threads: int,
     names = list(labels)
     try:
         task = Task(
-            create("convnext_tiny", SIZE), FrameStore([frames]),
+            create(NETWORK, SIZE), FrameStore([frames]),
             training={name: labels[name] for name in names[:-4]},
             validation={name: labels[name] for name in names[-4:]},
             recipe=replace(RECIPE, precision=precision), threads=threads,
@@ -119,7 +116,7 @@ def our_rule(frames: Path, labels: dict[str, int], precision: str, threads: int,
 def plain_loop(folder: Path, steps: int, threads: int) -> Stopwatch:
     """Time a float32 loop like timm's training script over class folders of JPEG files."""
     torch.set_num_threads(threads)
-    model = timm.create_model("convnext_tiny", num_classes=2)
+    model = timm.create_model(NETWORK, num_classes=2)
     loader = create_loader(
         create_dataset("", root=str(folder)), (3, SIZE, SIZE), BATCH, is_training=True, use_prefetcher=False,
         scale=tuple(AUGMENTATION.crop_scale), hflip=AUGMENTATION.hflip,
@@ -144,11 +141,9 @@ def plain_loop(folder: Path, steps: int, threads: int) -> Stopwatch:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=5)
+    parser = argument_parser(__doc__)
+    parser.add_argument("--repeats", type=int, default=sized(5, 1))
+    parser.add_argument("--steps", type=int, default=sized(5, 3))
     arguments = parser.parse_args()
     threads = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
