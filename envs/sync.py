@@ -1,4 +1,4 @@
-"""Write the versions of requirements.txt into the pins of the conda files and scripts beside this script."""
+"""Write the versions of requirements.txt into the pins of the conda files and scripts here."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ FOLDER = Path(__file__).parent
 
 
 def locked_versions(lock: Path) -> dict[str, str]:
-    """Versions by package name; of several for different Pythons, the one for the conda files' 3.11."""
+    """Return versions by package name, those for Python 3.11 as in the conda files."""
     pins = re.findall(r"^([\w.-]+)==([^ \\]+)(.*)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     return {name: version for name, version, marker in pins if "python_full_version >= '3.12'" not in marker}
 

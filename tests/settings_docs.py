@@ -27,7 +27,7 @@ WORDS = {
 
 
 class Key(NamedTuple):
-    """A key of the configuration: dotted, with its schema and its meaning; a section has keys below."""
+    """A dotted key of the configuration with its schema and its meaning."""
 
     name: str
     schema: Schema
@@ -107,14 +107,14 @@ def kind(schema: Schema) -> str:
     ]
     if schema["type"] == "array":
         several = schema["items"].get("enum", [])
-        size = f"{schema['minItems']} × " if "maxItems" in schema else ""
+        size = f"{schema['minItems']} of " if "maxItems" in schema else ""
         of = "see meaning" if len(several) > 8 else kind(schema["items"])
         words = [f"list: {size}{of}"]
     return " or ".join(words) + (f", {', '.join(bounds)}" if bounds else "")
 
 
 def reruns_of(key: str) -> str:
-    """The rules that rerun when the key changes, from the table that tests/test_reruns.py checks."""
+    """The rules that rerun when the key changes, from the table of tests/test_reruns.py."""
     found: list[str] = []
     for changes, rules in CONFIGURATION:
         changed, *others = changes
@@ -176,6 +176,6 @@ def _table(rows: list[Key]) -> list[str]:
 
 def _default(schema: Schema) -> str:
     if "default" not in schema:
-        return "–"
+        return "none"
     value = schema["default"]
     return "empty" if value in ("", {}) else f"`{json.dumps(value).strip(chr(34))}`"

@@ -173,8 +173,9 @@ def scripts_by_environment() -> set[tuple[str, str]]:
         for rule in rules[1:]:
             conda = re.search(r'conda:\s+"../envs/([\w.]+)"', rule)
             script = re.search(r'script:\s+"../workflow_scripts/([\w.]+)"', rule)
+            if not script:  # a target
+                continue
             assert conda, rule
-            assert script, rule
             found.add((script[1], conda[1]))
     return found
 

@@ -45,8 +45,9 @@ def accepts(annotation: Any, value: Any) -> bool:
         (Annotated[Mapping[str, Any] | None, Nullable()], [None, {}, {"a": 1}], [1, "a"]),
         (int | None, [1], [None, "1"]),
         (Outer, [{"name": "n"}, {"name": "n", "named": {"x": {"share": 1}}}],
-         [{}, {"name": ""}, {"name": "n", "other": 1}, {"name": "n", "word": "c"}, {"name": "n", "absent": None},
-          {"name": "n", "named": {"y": {}}}, {"name": "n", "inner": {"share": 2}}]),
+         [{}, {"name": ""}, {"name": "n", "other": 1}, {"name": "n", "word": "c"},
+          {"name": "n", "absent": None}, {"name": "n", "named": {"y": {}}},
+          {"name": "n", "inner": {"share": 2}}]),
     ],
     ids=str,
 )  # fmt: skip

@@ -51,7 +51,8 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 def ignored_columns(path: str | Path) -> list[str]:
     """Return the columns of a labels file that nothing reads."""
-    return [name for name in pd.read_csv(path, nrows=0, encoding="utf-8-sig") if name not in COLUMNS]
+    header = pd.read_csv(path, nrows=0, encoding="utf-8-sig")
+    return [str(name) for name in header if name not in COLUMNS]
 
 
 def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:

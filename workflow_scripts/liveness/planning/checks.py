@@ -38,8 +38,8 @@ def missing_paths(named: Iterable[tuple[str, str]]) -> Iterator[str]:
 def wrong_labels(labels: str, videos: str | None, most: int) -> Iterator[str]:
     """Yield what is wrong with a labels file.
 
-    With `videos`, a folder of this machine, this includes rows without a video, if there are no more
-    than `most` rows.
+    With `videos`, a folder of this machine, this includes rows without a video, unless there are
+    more than `most` rows.
     """
     # here, since every job parses the rules, and pandas takes half a second
     from liveness.dataset.labels import check_videos_exist, read_labels

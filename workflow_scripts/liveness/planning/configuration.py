@@ -63,7 +63,7 @@ def complete(config: Mapping[str, Any]) -> Config:
 
 
 def _coerced(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Read what arrived as text: `--config 'frames={count: 4}'` delivers '4', and YAML reads 1e-4 as text.
+    """Convert numbers that came as text: 1e-4 in YAML, or `--config 'frames={count: 4}'`.
 
     Keys become text, whole numbers integers where the schema wants them.
     """
@@ -164,7 +164,7 @@ def _fill_defaults(value: Any, schema: Mapping[str, Any]) -> None:
 
 
 def _settle(config: Config) -> None:
-    """Fold numbers become integers; a model without `folds` has all of them, or those it has weights for."""
+    """Make fold numbers integers; a model without `folds` has all, or those with weights."""
     for model in config["models"].values():
         model["weights"] = {int(fold): path for fold, path in model["weights"].items()}
         every = range(config["folds"]["count"])

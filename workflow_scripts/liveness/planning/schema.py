@@ -72,7 +72,7 @@ def _default(field: Field[Any]) -> tuple[bool, Any]:
 
 
 def _union(parts: list[Schema]) -> Schema:
-    """One schema for several: JSON Schema takes a list of types, and a word is text with a pattern."""
+    """Merge schemas: JSON Schema takes a list of types, and a word is text with a pattern."""
     if len(parts) == 1:
         return parts[0]
     merged: Schema = {"type": []}

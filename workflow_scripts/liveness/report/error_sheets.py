@@ -29,9 +29,9 @@ def error_pictures(
 ) -> Pictures:
     """Return frames of each video, and Grad-CAM evidence from the model's most wrong frame.
 
-    `labels` names the videos; `weights` has the checkpoint of each model and fold, `models` the
-    architecture and image_size. Pictures are uint8 RGB [H, W, 3] by fname and caption. A model whose
-    architecture has no feature maps is logged and gives none.
+    `labels` names the videos; `weights` has the checkpoint of each model and fold, and `models` the
+    architecture and image_size. Pictures are uint8 RGB [H, W, 3] by fname and caption. A model
+    whose architecture has no feature maps is logged and gives none.
     """
     pictures = {fname: spread_frames(store, fname, FRAMES) for fname in labels}
     for name, model in models.items():

@@ -68,8 +68,8 @@ class Source:
     to: Text | None = None
     """Path of a file that is no archive, such as weights for models.*.pretrained."""
     unzip: Mapping[str, Text] = field(default_factory=dict)
-    """Which folders (with a slash at the end) and files of the zip archive get which paths, from the
-    working directory: instead of to."""
+    """Which folders (with a slash at the end) and files of the zip archive get which paths, from
+    the working directory: instead of to."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ Options = Annotated[Mapping[str, Any] | None, Nullable()]
 
 @dataclass(frozen=True)
 class Tracking:
-    """Experiment trackers beside TensorBoard and CSV, where their packages are installed; values are
-    options of Lightning's loggers."""
+    """Experiment trackers beside TensorBoard and CSV, where their packages are installed; values
+    are options of Lightning's loggers."""
 
     wandb: Options = None
     """Weights & Biases, for example {project: liveness, offline: true}."""

@@ -1,4 +1,4 @@
-"""Types that say more than Python's: what `planning.schema` makes of a setting's annotation."""
+"""Constraints of settings, as annotations that `planning.schema` reads."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -20,7 +20,8 @@ class Unique:
 
 @dataclass(frozen=True)
 class Nullable:
-    """A key that may stand there without a value. A default of None means that a key may be absent."""
+    """A key that may stand there without a value. A default of None means that a key may be
+    absent."""
 
 
 Text = Annotated[str, MinLen(1)]

@@ -38,5 +38,5 @@ class Evaluation:
     frame_level: bool = False
     """Also report the rates of single frames."""
     degradations: Annotated[list[Degradation], Unique()] = field(default_factory=lambda: list(DEGRADATIONS))
-    """What `snakemake evaluate_robustness` does to held-out videos before it scores them again; each
-    costs one more prediction."""
+    """What `snakemake evaluate_robustness` does to held-out videos before it scores them again;
+    each costs one more prediction."""

@@ -19,4 +19,5 @@ class Folds:
     """Where groups that must not straddle folds come from: labels, duplicates (near-duplicate
     search), or auto (both)."""
     max_distance: Annotated[int, Interval(ge=0, le=128)] = 20
-    """Largest distance of perceptual hashes, of 128 bits, at which two frames are near-duplicates."""
+    """Largest distance of perceptual hashes, of 128 bits, at which two frames are
+    near-duplicates."""

@@ -25,8 +25,8 @@ class Frames:
     face_margin: Annotated[float, Interval(ge=0, le=4)] = 0.3
     """Fraction of its sides by which the face's box grows about its centre."""
     snap_to_reference: bool = False
-    """Decode only the frames that others are predicted from, and take the nearest: about 1.7 times as
-    fast as exact times."""
+    """Decode only the frames that others are predicted from, and take the nearest: about 1.7 times
+    as fast as exact times."""
     nvdec: bool = False
     """Decode on an NVIDIA GPU. Changes speed, not frames."""
     quality: Annotated[int, Interval(ge=50, le=100)] = 95

@@ -28,7 +28,8 @@ class Augmentation:
     vflip: Share = 0.0
     """Probability of a vertical flip."""
     color_jitter: Share = 0.2
-    """Strength of random changes of brightness, contrast and saturation; unused with auto_augment."""
+    """Strength of random changes of brightness, contrast and saturation; unused with
+    auto_augment."""
     auto_augment: str = ""
     """timm's policy string, for example rand-m9-mstd0.5; empty switches it off."""
     erasing: Share = 0.0
