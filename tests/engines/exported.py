@@ -8,6 +8,7 @@ import numpy as np
 import timm
 import torch
 
+from liveness.engines.compile import compile_engine
 from liveness.engines.onnx_export import export_onnx, reference_probabilities
 from liveness.engines.parity_sample import ReferenceSample
 from liveness.models.checkpoint import Checkpoint
@@ -55,6 +56,20 @@ def export(
     labels = np.arange(len(frames), dtype=np.int8) % 2
     reference = ReferenceSample(frames, probabilities, labels)
     return Exported(Checkpoint(network, architecture, side, MEAN, STD), reference, onnx)
+
+
+def compile_pair(folder: Path, convnext: Exported, vit: Exported, backend: str, precision: str) -> list[Path]:
+    """Compile engines with two input sizes; return the paths of their metadata."""
+    for name, exported in {"convnext": convnext, "vit": vit}.items():
+        compile_engine(
+            folder / name,
+            backend=backend,
+            precision=precision,
+            sources=exported.onnx,
+            reference=exported.reference,
+            max_batch=MAX_BATCH,
+        )
+    return [folder / "convnext.json", folder / "vit.json"]
 
 
 def create(architecture: str, **options: Any) -> torch.nn.Module:

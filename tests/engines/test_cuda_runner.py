@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import MAX_BATCH, Exported
+from exported import Exported, compile_pair
 
-from liveness.engines.compile import compile_engine
 from liveness.engines.cuda import active_context, driver
 from liveness.engines.interface import EngineGroup
 from liveness.engines.load import load_engine
@@ -37,17 +36,7 @@ def metadata(
         driver()
     except InputError as error:
         pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("engines")
-    for name, exported in {"convnext": convnext, "vit": vit}.items():
-        compile_engine(
-            folder / name,
-            backend=request.param,
-            precision="fp16",
-            sources=exported.onnx,
-            reference=exported.reference,
-            max_batch=MAX_BATCH,
-        )
-    return [folder / "convnext.json", folder / "vit.json"]
+    return compile_pair(tmp_path_factory.mktemp("engines"), convnext, vit, request.param, "fp16")
 
 
 @pytest.fixture

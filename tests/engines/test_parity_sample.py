@@ -14,10 +14,10 @@ from liveness.engines.parity_sample import (
     write_sample,
 )
 from liveness.runtime.errors import InputError
-from liveness.video.frame_store import FrameStore, extract
-from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.frame_store import FrameStore
 from liveness.video.preprocessing import model_input
 from liveness.video.sampling import Sampling
+from stored_frames import extract_folder
 
 LABELS = {"0.mp4": 1, "1.mp4": 0}
 
@@ -28,10 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     folder = tmp_path_factory.mktemp("videos")
     for video in range(3):
         write_clip(folder / f"{video}.mp4", numbered(4 * video + 4)[4 * video :])
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
-    sampling = Sampling(4, (0.0, 1.0), short_side=96)
-    extract(read_manifest([folder / "0.csv"]), folder, folder / "0.arrow", sampling, workers=1)
-    return FrameStore([folder / "0.arrow"])
+    return FrameStore([extract_folder(folder, folder, Sampling(4, (0.0, 1.0), short_side=96))])
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import MAX_BATCH, Exported
+from exported import MAX_BATCH, Exported, compile_pair
 
-from liveness.engines.compile import compile_engine
 from liveness.engines.interface import IN_FLIGHT, EngineGroup, Inputs
 from liveness.engines.load import load_engine
 from liveness.engines.runner import open_engines
@@ -22,17 +21,7 @@ VIEWS = [View(), View(hflip=True), View(LEFT, vflip=True)]
 @pytest.fixture(scope="module")
 def metadata(convnext: Exported, vit: Exported, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Engines with two input sizes."""
-    folder = tmp_path_factory.mktemp("engines")
-    for name, exported in {"convnext": convnext, "vit": vit}.items():
-        compile_engine(
-            folder / name,
-            backend="openvino",
-            precision="fp32",
-            sources=exported.onnx,
-            reference=exported.reference,
-            max_batch=MAX_BATCH,
-        )
-    return [folder / "convnext.json", folder / "vit.json"]
+    return compile_pair(tmp_path_factory.mktemp("engines"), convnext, vit, "openvino", "fp32")
 
 
 @pytest.fixture

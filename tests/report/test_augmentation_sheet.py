@@ -10,9 +10,9 @@ from liveness.augmentation.random_degradation import KINDS
 from liveness.augmentation.recapture import KINDS as ATTACKS
 from liveness.report.augmentation_sheet import EPOCHS, SIDE, Example, choose, middle_frames, sheet
 from liveness.settings.training import Augmentation
-from liveness.video.frame_store import FrameStore, extract
-from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.frame_store import FrameStore
 from liveness.video.sampling import Sampling
+from stored_frames import extract_folder
 
 PLAIN = Augmentation((1.0, 1.0), 0.0, 0.0, 0.0, "", 0.0)
 FRAME = np.random.default_rng(0).integers(0, 255, (120, 90, 3), dtype=np.uint8)
@@ -24,10 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     folder = tmp_path_factory.mktemp("videos")
     for number in range(7):
         write_clip(folder / f"{number}.mp4", numbered(8))
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
-    sampling = Sampling(3, (0.0, 1.0), short_side=96)
-    extract(read_manifest([folder / "0.csv"]), folder, folder / "0.arrow", sampling, workers=1)
-    return FrameStore([folder / "0.arrow"])
+    return FrameStore([extract_folder(folder, folder, Sampling(3, (0.0, 1.0), short_side=96))])
 
 
 def test_videos_of_both_labels_are_chosen_evenly() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clips import number, numbered, write_clip
+from clips import number
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Decoded, Video, decode
 from liveness.video.preprocessing import WHOLE, model_input, part
@@ -17,22 +17,6 @@ from liveness.video.sampling import Sampling, read_video
 SAMPLING = Sampling(count=3, window=(0.0, 1.0), short_side=64)
 CORNER = (0.0, 0.0, 0.5, 0.5)
 CUTS = frozenset({(32, WHOLE), (48, CORNER)})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clip n shows the numbers from 20 n on, ten a second."""
-    folder = tmp_path_factory.mktemp("videos")
-    for n in range(4):
-        write_clip(folder / f"{n}.mp4", numbered(10 + 20 * n)[20 * n :], fps=10)
-    (folder / "broken.mp4").write_bytes(b"broken")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers(2) as processes:
-        yield processes
 
 
 def videos(folder: Path, *names: str, duration: float | None = 1.0) -> list[Video]:

@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from clips import numbered, write_clip
 from liveness.engines.interface import Engine, Frames, Inputs
 from liveness.engines.runner import SerialEngines
 from liveness.runtime.errors import InputError
@@ -55,21 +54,6 @@ class FromFrames(SerialEngines):
             {(size, box): np.stack([model_input(part(f, box), size) for f in batch]) for size, box in cuts},
             which,
         )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("videos")
-    for n in range(7):
-        write_clip(folder / f"{n}.mp4", numbered(10 + 20 * n)[20 * n :], fps=10)
-    (folder / "broken.mp4").write_bytes(b"nothing")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workers():  # type: ignore[no-untyped-def]
-    with Workers(2) as processes:
-        yield processes
 
 
 Engines = dict[tuple[str, int], Brightness]

@@ -2,32 +2,22 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_task import PLAIN, train
+from tiny_task import PLAIN, film, train
 
-from clips import write_clip
 from liveness.models.checkpoint import Checkpoint
-from liveness.video.frame_store import extract
-from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
+from stored_frames import extract_folder
 
 
 @pytest.fixture(scope="session")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Path of the frames of twelve clips, of which every second one is bluish."""
     folder = tmp_path_factory.mktemp("videos")
-    rng = np.random.default_rng(0)
-    for n in range(12):
-        texture = rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
-        texture[..., 2] = 255 if n % 2 else texture[..., 2]
-        write_clip(folder / f"{n}.mp4", [texture] * 4)
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
-    manifest = read_manifest([folder / "0.csv"])
-    extract(manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), workers=1)
-    return folder / "0.arrow"
+    film(folder, 12)
+    return extract_folder(folder, folder, Sampling(4, (0.0, 1.0), short_side=64))
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import torch
 from clips import numbered, write_clip
 from liveness.augmentation.training_views import Key
 from liveness.training.datasets import TrainingFrames, ValidationFrames
-from liveness.video.frame_store import FrameStore, extract
-from liveness.video.manifest import build_manifest, read_manifest
+from liveness.video.frame_store import FrameStore
 from liveness.video.preprocessing import model_input
 from liveness.video.sampling import Sampling
+from stored_frames import extract_folder
 
 LABELS = {"a.mp4": 1, "b.mp4": 0}
 
@@ -21,11 +21,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     folder = tmp_path_factory.mktemp("videos")
     for name in ("a.mp4", "b.mp4", "unlabelled.mp4"):
         write_clip(folder / name, numbered(8))
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
-    output = folder / "0.arrow"
-    manifest = read_manifest([folder / "0.csv"])
-    extract(manifest, folder, output, Sampling(4, (0.0, 1.0), short_side=96), workers=1)
-    return FrameStore([output])
+    return FrameStore([extract_folder(folder, folder, Sampling(4, (0.0, 1.0), short_side=96))])
 
 
 def test_training_frames_are_those_of_labelled_videos_with_their_labels(store: FrameStore) -> None:

@@ -14,14 +14,15 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_task import film
 
 from clips import write_clip
 from liveness.runtime.errors import InputError
 from liveness.training.job import CURVE, FOUND, HISTORY, WEIGHTS, Job, fit_together, make_job
 from liveness.video.frame_store import FrameStore, extract
-from liveness.video.manifest import build_manifest, read_manifest
 from liveness.video.sampling import Sampling
 from running import ROOT
+from stored_frames import extract_folder
 
 pytestmark = pytest.mark.slow
 RECIPE: dict[str, Any] = {
@@ -38,21 +39,14 @@ RECIPE: dict[str, Any] = {
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """Eight training videos of four frames, three validation videos of three (an odd total)."""
     folder = tmp_path_factory.mktemp("job")
-    rng = np.random.default_rng(0)
-    rows = []
-    for n in range(11):
-        texture = rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
-        texture[..., 2] = 255 if n % 2 else texture[..., 2]
-        write_clip(folder / f"{n}.mp4", [texture] * 4)
-        rows.append((f"{n}.mp4", n % 2, str(n), int(n < 8)))
+    film(folder, 11)
+    rows = [(f"{n}.mp4", n % 2, str(n), int(n < 8)) for n in range(11)]
     columns = ["fname", "liveness_score", "group", "fold"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "folds.csv", index=False)
-    build_manifest(folder, [folder / "0.csv"], folder / "cache.sqlite", workers=1)
-    manifest = read_manifest([folder / "0.csv"])
-    extract(manifest, folder, folder / "0.arrow", Sampling(4, (0.0, 1.0), short_side=64), workers=1)
+    frames = extract_folder(folder, folder, Sampling(4, (0.0, 1.0), short_side=64))
     return Job(
         architecture="test_convnext", image_size=64, pretrained=False, drop_path=0.0, recipe=RECIPE,
-        frames=[str(folder / "0.arrow")], folds=str(folder / "folds.csv"), fold=0, state="", logs="",
+        frames=[str(frames)], folds=str(folder / "folds.csv"), fold=0, state="", logs="",
         threads=2, trackers={}, about={"run": "m/0"},
     )  # fmt: skip
 

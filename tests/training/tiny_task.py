@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
+from clips import write_clip
 from liveness.models.checkpoint import Checkpoint, create
 from liveness.settings.training import Augmentation
 from liveness.training.fine_tune import fine_tune
@@ -30,6 +32,15 @@ TRAINING = {f"{n}.mp4": n % 2 for n in range(8)}
 VALIDATION = {f"{n}.mp4": n % 2 for n in range(8, 12)}
 # one epoch of four steps, after which every option has changed the weights
 PLAIN = replace(RECIPE, epochs=1, warmup_epochs=0, ema_decay=0.0, weight_decay=0.0)
+
+
+def film(folder: Path, count: int) -> None:
+    """Write clips 0.mp4, 1.mp4, ... of noise; odd ones are bluish, so that networks learn."""
+    rng = np.random.default_rng(0)
+    for n in range(count):
+        texture = rng.integers(0, 255, (8, 8, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+        texture[..., 2] = 255 if n % 2 else texture[..., 2]
+        write_clip(folder / f"{n}.mp4", [texture] * 4)
 
 
 def task(frames: Path, network: Checkpoint, recipe: Recipe = RECIPE, **changes: Any) -> Task:
