@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,15 @@ def submission(run: Run) -> pd.Series:
 @pytest.fixture
 def copied(finished: Run, tmp_path: Path) -> Run:
     return finished.copy(tmp_path / "run")
+
+
+def descendant(pid: int, program: str) -> psutil.Process | None:
+    """Return a process below another one whose command names a program; None if there is none."""
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+            if any(program in part for part in child.cmdline()):
+                return child
+    return None
 
 
 def test_every_row_of_the_submission_has_its_time(finished: Run) -> None:
@@ -97,8 +107,7 @@ def test_a_killed_job_leaves_nothing_and_the_next_one_gives_the_same(copied: Run
         assert run.poll() is None, "it ended before it could be killed"
         time.sleep(0.05)
         if list(scores.parent.glob(".scores.*.parquet")):
-            children = psutil.Process(run.pid).children(recursive=True)
-            job = next(child for child in children if any("predict.py" in part for part in child.cmdline()))
+            job = descendant(run.pid, "predict.py")
     job.send_signal(signal.SIGKILL)
     assert run.wait() != 0
     assert not (copied.folder / shard).exists()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -115,11 +114,12 @@ def test_processes_of_several_machines_meet(job: Job, tmp_path: Path) -> None:
     one, _ = fitted(job, tmp_path / "one", 1, epochs=1)
     job = replace(job, state=str(tmp_path), logs=str(tmp_path / "logs"), recipe=RECIPE | {"epochs": 1})
     (tmp_path / "job.json").write_text(json.dumps(asdict(job)))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    # the meeting point is here, so that nothing else can take its port before the machines do
+    meeting = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    endpoint = f"127.0.0.1:{meeting.port}"
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", "job"]
+    command += ["--rdzv-conf", "is_host=0"]
     command += ["-m", "liveness.training.job", str(tmp_path / "job.json")]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}
     machines = [subprocess.Popen(command, env=environment) for _ in range(2)]

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from liveness.runtime.errors import InputError
@@ -18,6 +19,8 @@ def test_weights_and_biases_keeps_a_run_offline(tmp_path: Path) -> None:
     assert logger.experiment.name == "xl/0"
     assert dict(logger.experiment.config)["code"] == "abc"
     logger.experiment.finish()
+    # W&B's own process may still be writing the record: wait for its end
+    wandb.teardown()
     (record,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
     assert b"val_loss" in record.read_bytes()
 
