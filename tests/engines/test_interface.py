@@ -54,6 +54,7 @@ def test_scores_stay_when_the_engine_is_called_again() -> None:
     [
         ((2, SIDE, SIDE, 3), np.float32, r"float32 \[2, 4, 4, 3\]"),
         ((2, SIDE, SIDE + 1, 3), np.uint8, r"uint8 \[2, 4, 5, 3\]"),
+        ((2, SIDE, SIDE, 4), np.uint8, r"uint8 \[2, 4, 4, 4\]"),
         ((2, 3, SIDE, SIDE), np.uint8, r"uint8 \[2, 3, 4, 4\]"),
         ((SIDE, SIDE, 3), np.uint8, r"uint8 \[4, 4, 3\]"),
     ],
