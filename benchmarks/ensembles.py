@@ -110,8 +110,7 @@ def measure(folder: Path) -> dict[str, float]:
     figures["ensembles.engines.videos_per_second"] = videos_per_second(folder / "results") or float("nan")
 
     videos = folder / "demo/test/videos"
-    keys = ("count", "window", "short_side")
-    sampling = Sampling(**{key: config["frames"][key] for key in keys})
+    sampling = Sampling(**config["frames"])
     frames = {
         fname: read_video(videos / fname, probe(videos / fname).duration, sampling)[0]
         for fname in truth.index
