@@ -14,8 +14,8 @@ def producer(path):
 
 
 def manifest_checkpoint():
-    """The checkpoint, also where a workflow overrides one rule of this module: Snakemake then reads
-    these files again for that rule alone, and checkpoints.manifest does not exist.
+    """The checkpoint. If a workflow that uses this module overrides one of its rules, Snakemake reads
+    these files again for that one alone, and checkpoints.manifest does not exist.
     """
     if not hasattr(checkpoints, "manifest"):
         checkpoints.register(producer(MANIFESTS.format(split="train")), fallback_name="manifest")
@@ -175,3 +175,52 @@ def pretrained_file(wildcards):
 
 def histories_of(wildcards):
     return expand(HISTORY, model=wildcards.model, fold=trained_folds(wildcards))
+
+
+def all_files(wildcards):
+    """The submission if there are test videos, the held-out rates if there are training videos, and
+    the configuration that `score` and the Python interface read.
+    """
+    return [
+        *([SUBMISSION] if "test" in DATA else []),
+        *([METRICS] if "train" in DATA else []),
+        SCORER_CONFIG,
+    ]
+
+
+def submission_file(wildcards):
+    """The submission, for a target that needs test videos."""
+    needed("test")
+    return SUBMISSION
+
+
+def metrics_file(wildcards):
+    """The held-out rates, for a target that needs training videos."""
+    needed("train")
+    return METRICS
+
+
+def report_files(wildcards):
+    """All that the report shows: some of it only with training or test videos, or of models trained
+    here.
+    """
+    files = [*rules.plot_throughput.output, *rules.tabulate_parity.output]
+    if "test" in DATA:
+        files += [SUBMISSION, *rules.tabulate_submission.output]
+    if "train" in DATA:
+        files += [METRICS, DATA_SUMMARY]
+        drawn = (
+            rules.plot,
+            rules.plot_robustness,
+            rules.tabulate_results,
+            rules.analyse_errors,
+            rules.find_label_errors,
+        )
+        files += [path for rule in drawn for path in rule.output]
+        models = config["models"].items()
+        trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
+        files += expand(rules.plot_training.output, model=trained)
+        if config["training"]["lr"] == "auto":
+            files += expand(rules.plot_lr.output, model=trained)
+        files += rules.preview_augmentation.output if trained else []
+    return files

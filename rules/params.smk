@@ -2,10 +2,11 @@
 import hashlib
 from dataclasses import asdict
 
+from liveness.engines.catalog import metadata_in
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.planning import code_digest
 from liveness.storage import file_listing
-from liveness.storage.s3 import local as local_copy
+from liveness.storage.s3 import listed, local as local_copy
 
 # Every plan looks at up to so many files, which takes a tenth of a second on a local disk.
 LOOKED_AT = 20_000
@@ -116,3 +117,59 @@ def trained_folds(wildcards):
 
 def all_members():
     return [(name, fold) for name, model in config["models"].items() for fold in model["folds"]]
+
+
+def scored_folder(videos):
+    """The table of a folder that is scored: the folder's own path, below results/scored."""
+    path = os.path.abspath(f"/{videos.replace('://', '/')}" if is_remote(videos) else videos)
+    path = path.removeprefix(os.path.join(os.getcwd(), "")).lstrip("/")
+    # braces would be wildcards
+    return re.sub("[{}]", "_", f"{SCORED}/{path}.csv")
+
+
+def scorer_config(wildcards):
+    """All that lies between a video and its score. Paths of engines and of a fitted blend are
+    relative to the file, so that the folder can be moved.
+    """
+
+    def relative(path):
+        return os.path.relpath(path, os.path.dirname(SCORER_CONFIG))
+
+    return {
+        "engines": [
+            {
+                "model": name,
+                "fold": fold,
+                "metadata": relative(metadata_in(ENGINE.format(model=name, fold=fold))),
+            }
+            for name, fold in all_members()
+        ],
+        "scoring": scoring_params(),
+        "aggregate": aggregation_params(),
+        "ensemble": config["ensemble"],
+        "fitted_blend": relative(BLEND) if is_blend_fitted() else None,
+        "fallback_score": config["inference"]["fallback_score"],
+    }
+
+
+def folder_to_score(wildcards):
+    if "videos" not in config:
+        raise WorkflowError("Which folder? Name it: snakemake score --config videos=FOLDER")
+    return config["videos"]
+
+
+def state_of_folder(wildcards):
+    """Digest of names, sizes and times of all files of the folder to score. The folder is no input,
+    since a rule that makes it (the demo's) must not run again.
+    """
+    folder = folder_to_score(wildcards)
+    if is_remote(folder):
+        return hashlib.sha256(repr(sorted(listed(folder))).encode()).hexdigest()[:16]
+    return file_listing.state(folder) if os.path.isdir(folder) else None
+
+
+def state_of_engines(wildcards):
+    """Digest of the engines' metadata, and of a fitted blend: they are no inputs either."""
+    paths = [prefixed(path) for path in [*map(metadata_in, all_engines()), *fitted_blend()]]
+    state = [Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
