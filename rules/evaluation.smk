@@ -58,7 +58,7 @@ rule evaluate:
     params:
         threshold=lookup("evaluation/threshold", within=config),
         frame_level=lookup("evaluation/frame_level", within=config),
-        calibration=config["ensemble"].get("calibration"),
+        ensemble=lookup("ensemble", within=config),
         aggregate=aggregation_params(),
         supplied=[name for name, model in config["models"].items() if model["weights"]],
         seed=config["seed"],

@@ -9,6 +9,7 @@ from snakemake.iocontainers import Snakemake
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import read_blend, read_held_out
+from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.held_out_metrics import held_out_metrics
 from liveness.report.markdown import number, summary
 from liveness.runtime.atomic_write import atomic_write
@@ -25,11 +26,10 @@ metrics = held_out_metrics(
     with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels),
     read_blend(snakemake.input.blend),
     read_held_out(snakemake.input.held_out),
-    params.threshold,
+    BlendRecipe(**params.ensemble, criterion=params.threshold),
     params.seed,
     pd.concat(map(pd.read_parquet, shards)) if params.frame_level else None,
 )
-metrics["blend"]["calibration"] = params.calibration
 metrics["supplied_weights"] = params.supplied
 for name, rates in (metrics["models"] | {"the blend": metrics["blend"]}).items():
     logging.info(

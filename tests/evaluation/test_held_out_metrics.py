@@ -18,7 +18,7 @@ BLENDED = held_out(SCORES, FOLDS, RECIPE)
 
 
 def test_models_and_blend() -> None:
-    metrics = held_out_metrics(SCORES, FOLDS, BLEND, BLENDED, "eer", seed=0)
+    metrics = held_out_metrics(SCORES, FOLDS, BLEND, BLENDED, RECIPE, seed=0)
     assert set(metrics["models"]) == {"strong", "weak"}
     for name, rates in metrics["models"].items():
         own = SCORES[SCORES["model"] == name].set_index("fname")["score"]
@@ -32,16 +32,16 @@ def test_models_and_blend() -> None:
 
 def test_single_frames_on_request() -> None:
     frames = pd.concat([SCORES.assign(index=0), SCORES.assign(index=1)])
-    metrics = held_out_metrics(SCORES, FOLDS, BLEND, BLENDED, "eer", 0, frames)
+    metrics = held_out_metrics(SCORES, FOLDS, BLEND, BLENDED, RECIPE, 0, frames)
     for rates in metrics["models"].values():
         assert rates["frame_level"]["videos"] == 2 * rates["videos"]
         # each frame twice: the same curve
         assert rates["frame_level"]["eer"] == pytest.approx(rates["eer"])
-    plain = held_out_metrics(SCORES, FOLDS, BLEND, BLENDED, "eer", 0)
+    plain = held_out_metrics(SCORES, FOLDS, BLEND, BLENDED, RECIPE, 0)
     assert all("frame_level" not in rates for rates in plain["models"].values())
 
 
 def test_a_score_of_an_engine_that_saw_the_video_is_refused() -> None:
     wrong = SCORES.assign(fold=(SCORES["fold"] + 1) % 4)
     with pytest.raises(ValueError, match="scored by an engine that saw it"):
-        held_out_metrics(wrong, FOLDS, BLEND, BLENDED, "eer", 0)
+        held_out_metrics(wrong, FOLDS, BLEND, BLENDED, RECIPE, 0)

@@ -15,7 +15,7 @@ def held_out_metrics(
     folds: pd.DataFrame,
     blend: Blend,
     blended: pd.DataFrame,
-    criterion: str,
+    recipe: BlendRecipe,
     seed: int,
     frame_scores: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
@@ -26,14 +26,14 @@ def held_out_metrics(
         folds: liveness_score, group, attack and fold by fname.
         blend: the blend fitted on all scores.
         blended: score and threshold by fname, from blends fitted without the video's fold.
-        criterion: criterion of the thresholds of single models.
+        recipe: the recipe of the blend; single models share its criterion.
         seed: seed of the bootstrap.
         frame_scores: scores of single frames; adds frame-level rates to each model.
 
     Raises:
         ValueError: a score is not held out.
     """
-    alone = BlendRecipe("mean", criterion=criterion)
+    alone = BlendRecipe("mean", criterion=recipe.criterion)
 
     def rates(table: pd.DataFrame, folds: pd.DataFrame) -> dict[str, Any]:
         return held_out_rates(table.join(folds[["liveness_score", "group", "attack"]]), seed)
@@ -50,6 +50,7 @@ def held_out_metrics(
         "blend": rates(blended, folds)
         | {
             "method": blend.method,
+            "calibration": recipe.calibration,
             "scored": int(scores["fname"].nunique()),
             "complete": len(model_scores(scores).dropna()),
         },
