@@ -12,7 +12,7 @@ import yaml
 
 from liveness.engines.load import load_engine
 from liveness.engines.metadata import read_metadata
-from liveness.ensemble.aggregation import read_video_scores
+from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import read_blend, read_held_out
 from liveness.models.checkpoint import load_checkpoint
 from liveness.video.frame_store import FrameStore
@@ -326,9 +326,8 @@ def test_a_fitted_blend_is_what_the_submission_gets(finished: Run, tmp_path: Pat
     )
     assert run.executed() == {"blend": 1, "submit": 1, "evaluate": 1, "write_scorer_config": 1}
     blend = read_blend(run.folder / "results/blend/blend.json")
-    expected = blend(
-        read_video_scores(sorted(run.folder.glob("results/scores/test/*/scores.parquet")), "mean")
-    )
+    shards = sorted(run.folder.glob("results/scores/test/*/scores.parquet"))
+    expected = blend(read_video_scores(shards, Aggregation("mean")))
     submission = pd.read_csv(run.folder / "results/submission.csv").set_index("fname")["liveness_score"]
     np.testing.assert_allclose(submission.loc[expected.index], expected)
     metrics = json.loads((run.folder / "results/metrics.json").read_text())

@@ -60,7 +60,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(
         "t.train(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", program, str(frames), str(tmp_path)]
-    folders = [str(Path(__file__).parent), str(ROOT / "workflow_scripts")]
+    folders = [str(ROOT / name) for name in ("tests/training", "tests", "workflow_scripts")]
     killed = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)}, capture_output=True
     )
