@@ -72,9 +72,10 @@ test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs 
 .venv/s3-server: tests/requirements-s3-server.txt | .venv/installed
 .venv/snakedeploy: tests/requirements-snakedeploy.txt | .venv/installed
 .venv/storage-plugins .venv/s3-server .venv/snakedeploy:
-	@rm -rf $@
-	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes --target $@ -r $<
-	@touch $@
+	@rm -rf $@ $@.partial
+	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes --target $@.partial -r $<
+	@touch $@.partial
+	@mv $@.partial $@
 
 test-storage: .venv/storage-plugins .venv/s3-server  ## a run with everything in S3, on a real server that it starts
 	$(BIN)/pytest -m storage tests/test_storage.py
