@@ -67,12 +67,16 @@ def forgetful_rules():
     """
     # not those of a workflow that includes these as a module, nor of another such module
     ours = (one for one in workflow.rules if one.module_globals is globals())
-    above = (folder_of_videos, prefixed(SCORER_CONFIG))
+    scorer = producer(SCORER_CONFIG)
+
+    def is_above(path):
+        return path is folder_of_videos if callable(path) else scorer.is_producer(str(path))
+
     return [
         one.name
         for one in ours
         if not one.norun
-        and any(path not in above for path in one.input)
+        and not all(map(is_above, one.input))
         and not any(getattr(path, "waits_for_manifest", False) for path in one.input)
     ]
 
