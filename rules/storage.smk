@@ -18,19 +18,24 @@ def below_data_root(path):
     return path.rstrip("/") if is_remote(path) else str(Path(path))
 
 
+def is_here(path):
+    """Return True for a path on this machine, False for one in storage.
+
+    A default storage may be a mounted share, whose files have no address that would tell.
+    """
+    return not is_remote(path) and workflow.storage_settings.default_storage_provider is None
+
+
 def resolve_storage(path):
     """Where a file or folder is: below the prefix of the default storage, if Snakemake has one, or
     at its own address.
     """
-    settings = workflow.storage_settings
-    if is_remote(path) or settings.default_storage_provider is None:
-        return path if is_remote(path) else prefixed(path)
-    return f"{settings.default_storage_prefix.rstrip('/')}/{os.path.normpath(prefixed(path))}"
-
-
-def is_here(path):
-    """Return True for a path on this machine, False for one in storage."""
-    return not is_remote(resolve_storage(path))
+    if is_remote(path):
+        return path
+    if is_here(path):
+        return prefixed(path)
+    prefix = workflow.storage_settings.default_storage_prefix.rstrip("/")
+    return f"{prefix}/{os.path.normpath(prefixed(path))}"
 
 
 def stored(path, **options):

@@ -44,8 +44,8 @@ def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     done = run.executed("report")
     assert set(done) == {
         "plot", "plot_robustness", "plot_training", "plot_throughput", "tabulate_results",
-        "tabulate_outputs", "analyse_errors", "preview_augmentation", "describe", "find_label_errors",
-        "predict_degraded", "evaluate_robustness", "parity_report",
+        "tabulate_parity", "tabulate_submission", "analyse_errors", "preview_augmentation", "describe",
+        "find_label_errors", "predict_degraded", "evaluate_robustness", "parity_report",
     }  # fmt: skip
     run.snakemake("report", "--report", str(run.folder / "results/report.html"))
     return run
