@@ -48,7 +48,7 @@ def state_of_videos(wildcards):
     folder = prefixed(DATA[wildcards.split]["videos"])
     if not (is_here(folder) and os.path.isdir(folder)):
         return None
-    return file_listing.state(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
+    return file_listing.listing_digest(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
 
 
 def frames_params(*without):
@@ -165,7 +165,7 @@ def state_of_folder(wildcards):
     folder = folder_to_score(wildcards)
     if is_remote(folder):
         return hashlib.sha256(repr(sorted(listed(folder))).encode()).hexdigest()[:16]
-    return file_listing.state(folder) if os.path.isdir(folder) else None
+    return file_listing.listing_digest(folder) if os.path.isdir(folder) else None
 
 
 def state_of_engines(wildcards):

@@ -6,7 +6,7 @@ from snakemake.iocontainers import Snakemake
 
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.blend import read_held_out
-from liveness.evaluation.error_analysis import about, judged, spread_frames
+from liveness.evaluation.error_analysis import describe_video, spread_frames, verdicts
 from liveness.evaluation.label_errors import doubtful_labels
 from liveness.report.html_pages import Card, contact_sheet, page, paragraph
 from liveness.runtime.atomic_write import atomic_write
@@ -20,7 +20,7 @@ FRAMES = 4
 
 start_log(snakemake.log[0])
 folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
-videos = judged(read_held_out(snakemake.input.held_out), folds)
+videos = verdicts(read_held_out(snakemake.input.held_out), folds)
 doubtful = doubtful_labels(videos)
 note = f"{len(doubtful)} of {len(videos)} labels are likely wrong; the likeliest first."
 logging.info(note)
@@ -34,7 +34,7 @@ with frame_subset(names, snakemake.input.manifests, params.videos, params.frames
     cards = [
         Card(
             fname,
-            about(video),
+            describe_video(video),
             spread_frames(store, fname, FRAMES),
             "labelled live" if video["liveness_score"] else "labelled spoof",
         )

@@ -8,7 +8,7 @@ from snakemake.iocontainers import Snakemake
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
-from liveness.evaluation.error_analysis import judged
+from liveness.evaluation.error_analysis import verdicts
 from liveness.report import plots
 from liveness.report.plot_style import write_figure
 from liveness.runtime.job_log import start_log
@@ -22,7 +22,7 @@ folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 check_held_out(scores, folds)
 models = model_scores(scores)
-videos = judged(read_held_out(snakemake.input.held_out), folds)
+videos = verdicts(read_held_out(snakemake.input.held_out), folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 blend = metrics["blend"]
 

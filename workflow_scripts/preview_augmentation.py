@@ -14,7 +14,7 @@ snakemake: Snakemake
 
 LIVE, SPOOF = 4, 3
 NOTE = (
-    "Frames as stored, as training sees them, and by kind of re-capture (of live frames, whose label then "
+    "Frames as stored, as training sees them, and by kind of recapture (of live frames, whose label then "
     "changes) and of degradation. The kinds are shown whether or not they are switched on."
 )
 

@@ -8,7 +8,7 @@ from snakemake.iocontainers import Snakemake
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, check_held_out, model_scores, read_video_scores
 from liveness.ensemble.blend import read_held_out
-from liveness.evaluation.error_analysis import judged
+from liveness.evaluation.error_analysis import verdicts
 from liveness.report.data_summary import balance, formats, leakage_table
 from liveness.report.html_pages import page, paragraph, sortable_table
 from liveness.report.markdown import notes, rates
@@ -28,7 +28,7 @@ check_held_out(scores, folds)
 metrics = json.loads(Path(snakemake.input.metrics).read_text(encoding="utf-8"))
 leakage = json.loads(Path(snakemake.input.leakage).read_text(encoding="utf-8"))
 manifest = read_manifest(snakemake.input.manifests).set_index("fname")
-videos = judged(read_held_out(snakemake.input.held_out), folds)
+videos = verdicts(read_held_out(snakemake.input.held_out), folds)
 videos = videos.join(model_scores(scores).add_prefix("score of ")).sort_values("score").reset_index()
 
 pages = {

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from liveness.evaluation.error_analysis import about, judged, telling_frames, worst
+from liveness.evaluation.error_analysis import describe_video, telling_frames, verdicts, worst
 
 FOLDS = pd.DataFrame(
     {"liveness_score": [0, 0, 1, 1, 1, 0], "attack": ["print", "", "", "", "", ""], "group": list("abcdef")},
@@ -18,13 +18,13 @@ HELD_OUT = pd.DataFrame(
     },
     index=FOLDS.index,
 )
-VIDEOS = judged(HELD_OUT, FOLDS)
+VIDEOS = verdicts(HELD_OUT, FOLDS)
 
 
 def test_verdicts_and_margins_use_the_threshold_of_the_videos_fold() -> None:
     assert VIDEOS["verdict"].to_dict() == {
         "far": "false accept", "near": "false accept", "exact": "false accept",
-        "lower": "false reject", "low": "false reject", "right": "right",
+        "lower": "false reject", "low": "false reject", "right": "correct",
     }  # fmt: skip
     assert VIDEOS["margin"].to_dict() == pytest.approx(
         {"far": 0.4, "near": 0.1, "exact": 0.0, "lower": -0.4, "low": -0.1, "right": 0.1}
@@ -37,7 +37,7 @@ def test_the_worst_come_first() -> None:
 
 
 def test_without_a_threshold_videos_have_an_order_but_no_verdict() -> None:
-    videos = judged(HELD_OUT.assign(threshold=np.nan), FOLDS)
+    videos = verdicts(HELD_OUT.assign(threshold=np.nan), FOLDS)
     assert set(videos["verdict"]) == {""}
     assert list(worst(videos, 1, 3).index) == ["lower", "right", "low"]
 
@@ -59,5 +59,5 @@ def test_the_frame_that_favours_the_wrong_decision_most() -> None:
 
 
 def test_descriptions_contain_only_what_is_known() -> None:
-    assert about(VIDEOS.loc["far"]) == "score 0.900 (threshold 0.500); attack print, group a, fold 0"
-    assert about(VIDEOS.loc["near"]) == "score 0.600 (threshold 0.500); group b, fold 0"
+    assert describe_video(VIDEOS.loc["far"]) == "score 0.900 (threshold 0.500); attack print, group a, fold 0"
+    assert describe_video(VIDEOS.loc["near"]) == "score 0.600 (threshold 0.500); group b, fold 0"

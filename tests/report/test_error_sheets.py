@@ -14,7 +14,7 @@ def judged(rows: list[tuple[str, float, str]]) -> pd.DataFrame:
 
 
 def test_a_sheet_counts_highlights_and_escapes() -> None:
-    videos = judged([("<b>.mp4", 0.9, "false accept"), ("c.mp4", 0.4, "right"), ("d.mp4", 0.1, "right")])
+    videos = judged([("<b>.mp4", 0.9, "false accept"), ("c.mp4", 0.4, "correct"), ("d.mp4", 0.1, "correct")])
     pictures = {str(name): {"frame 0": GREY} for name in videos.index[:2]}
     sheet = error_sheet("Attacks", "false accept", videos["verdict"], videos.head(2), pictures)
     assert "1 of 3 were misclassified, worst first." in sheet

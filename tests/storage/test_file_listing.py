@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.storage.file_listing import files_below, state
+from liveness.storage.file_listing import files_below, listing_digest
 
 
 @pytest.fixture
@@ -39,24 +39,24 @@ def change_size_alone(folder: Path) -> None:
     ],
 )
 def test_any_change_is_detected(folder: Path, change: Callable[[Path], None]) -> None:
-    before = state(folder)
-    assert state(folder) == before
+    before = listing_digest(folder)
+    assert listing_digest(folder) == before
     change(folder)
-    assert state(folder) != before
+    assert listing_digest(folder) != before
 
 
 def test_hidden_files_and_times_of_folders_are_ignored(folder: Path) -> None:
-    before = state(folder)
+    before = listing_digest(folder)
     (folder / ".snakemake_timestamp").touch()
     (folder / "sub/.hidden").mkdir()
     (folder / "sub/.hidden/file").touch()
     os.utime(folder / "sub")
-    assert state(folder) == before
+    assert listing_digest(folder) == before
 
 
 def test_too_many_files_have_no_state(folder: Path) -> None:
-    assert state(folder, most=3) == state(folder)
-    assert state(folder, most=2) is None
+    assert listing_digest(folder, most=3) == listing_digest(folder)
+    assert listing_digest(folder, most=2) is None
 
 
 def test_links_are_followed_once(folder: Path) -> None:

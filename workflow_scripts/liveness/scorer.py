@@ -67,7 +67,7 @@ class Scorer:
             else given_blend(BlendRecipe(**described["ensemble"]))
         )
         with ExitStack() as stack:
-            ensemble = stack.enter_context(
+            group = stack.enter_context(
                 open_engines(
                     [_inside(config, engine["metadata"]) for engine in described["engines"]],
                     test_views,
@@ -78,7 +78,7 @@ class Scorer:
             workers = stack.enter_context(Workers(threads))
             members = [Member(engine["model"], engine["fold"]) for engine in described["engines"]]
             self._pipeline = Pipeline(
-                members, ensemble, test_views, settings.sampling(nvdec), workers, batch_size
+                members, group, test_views, settings.sampling(nvdec), workers, batch_size
             )
             self._stack = stack.pop_all()
 

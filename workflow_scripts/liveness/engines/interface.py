@@ -34,8 +34,22 @@ class BuildOptions(TensorRt, Torch):
     """Settings of `engine.tensorrt` and `engine.torch`; each back end reads its own."""
 
 
-class Engine(ABC):
-    """A compiled classifier that holds device memory until `close()`; use it as a context manager.
+class Closeable(ABC):
+    """Holds device memory until `close()`; use it as a context manager."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the memory."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Engine(Closeable):
+    """A compiled classifier.
 
     Attributes:
         image_size: S, the side of a frame in pixels.
@@ -73,15 +87,9 @@ class Engine(ABC):
     def close(self) -> None:
         """Free device memory; the engine cannot be called afterwards."""
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class EngineGroup(ABC):
-    """Engines that score the same batches; use it as a context manager.
+class EngineGroup(Closeable):
+    """Engines that score the same batches.
 
     Only one thread at a time may submit.
 
@@ -112,12 +120,6 @@ class EngineGroup(ABC):
     @abstractmethod
     def close(self) -> None:
         """Wait for submitted batches, then free all engines and buffers."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Backend(Protocol):

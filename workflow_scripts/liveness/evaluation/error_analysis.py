@@ -7,15 +7,15 @@ import pandas as pd
 
 from liveness.video.frame_store import FrameStore
 
-FALSE_ACCEPT, FALSE_REJECT, RIGHT = "false accept", "false reject", "right"
+FALSE_ACCEPT, FALSE_REJECT, CORRECT = "false accept", "false reject", "correct"
 
 
-def judged(held_out: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
+def verdicts(held_out: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     """Join held-out scores with labels and add the columns margin and verdict.
 
     `held_out` is blend/held_out.csv by fname; `folds` has liveness_score, attack and group by
     fname. `margin` is the score minus the threshold of the video's fold; `verdict` is FALSE_ACCEPT,
-    FALSE_REJECT or RIGHT. Without a threshold the margin is the score and the verdict is "".
+    FALSE_REJECT or CORRECT. Without a threshold the margin is the score and the verdict is "".
     Returns liveness_score, attack, group, fold, score, threshold, margin, verdict by fname.
     """
     table = folds[["liveness_score", "attack", "group"]].join(held_out, how="inner")
@@ -24,7 +24,7 @@ def judged(held_out: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     table["verdict"] = np.select(
         [table["threshold"].isna(), ~live & accepted, live & ~accepted],
         ["", FALSE_ACCEPT, FALSE_REJECT],
-        RIGHT,
+        CORRECT,
     )
     return table
 
@@ -57,8 +57,8 @@ def spread_frames(store: FrameStore, fname: str, count: int) -> dict[str, np.nda
     return {f"frame {place}": store.image(rows[place]) for place in chosen}
 
 
-def about(video: pd.Series) -> str:
-    """Describe a video of `judged` in a line of text: score, threshold, attack, group and fold."""
+def describe_video(video: pd.Series) -> str:
+    """Describe a video of `verdicts` in one line: score, threshold, attack, group and fold."""
     threshold = "" if pd.isna(video["threshold"]) else f" (threshold {video['threshold']:.3f})"
     known = [f"{name} {video[name]}" for name in ("attack", "group", "fold") if video[name] != ""]
     return f"score {video['score']:.3f}{threshold}; {', '.join(known)}"

@@ -48,7 +48,7 @@ def middle_frames(store: FrameStore, labels: Mapping[str, int]) -> list[Example]
 def sheet(examples: Sequence[Example], augmentation: Augmentation, seed: int) -> list[Card]:
     """Return cards of the stored frames, of their first training views, and of every augmentation.
 
-    All kinds of re-capture and degradation are shown, whether or not they are switched on.
+    All kinds of recapture and degradation are shown, whether or not they are switched on.
     """
     live = [example for example in examples if example.label == 1]
     cards = [Card("stored", "before augmentation", {e.fname: e.image for e in examples})]

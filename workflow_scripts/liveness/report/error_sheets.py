@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from liveness.evaluation.error_analysis import about, spread_frames, telling_frames
+from liveness.evaluation.error_analysis import describe_video, spread_frames, telling_frames
 from liveness.models.checkpoint import load_checkpoint
 from liveness.report.grad_cam import explained
 from liveness.report.html_pages import Card, contact_sheet, page, paragraph
@@ -64,4 +64,4 @@ def error_sheet(
 def _cards(shown: pd.DataFrame, verdict: str, pictures: Pictures) -> Iterable[Card]:
     for fname, video in shown.iterrows():
         highlighted = verdict if video["verdict"] == verdict else ""
-        yield Card(str(fname), about(video), pictures[str(fname)], highlighted)
+        yield Card(str(fname), describe_video(video), pictures[str(fname)], highlighted)

@@ -74,19 +74,19 @@ class Pipeline:
     def __init__(
         self,
         members: Sequence[Member],
-        ensemble: EngineGroup,
+        group: EngineGroup,
         views: Sequence[View],
         sampling: Sampling,
         workers: Workers,
         batch_size: int,
         degrade: Degrade | None = None,
     ) -> None:
-        """`ensemble` must have one engine per member, opened with the same views.
+        """`group` must have one engine per member, opened with the same views.
 
         `degrade` is applied to every frame before all engines.
         """
         self._members = members
-        self._ensemble = ensemble
+        self._group = group
         self._boxes = {view.box for view in views}
         self._sampling = sampling
         self._workers = workers
@@ -143,16 +143,16 @@ class Pipeline:
         return [i for i, member in enumerate(self._members) if fold is None or member.fold == fold]
 
     def _cuts(self, video: Video) -> frozenset[Cut] | None:
-        if self._ensemble.takes_frames:
+        if self._group.takes_frames:
             return None
-        sizes = {self._ensemble.sizes[engine] for engine in self._engines(video.fold)}
+        sizes = {self._group.sizes[engine] for engine in self._engines(video.fold)}
         return frozenset((size, box) for size in sizes for box in self._boxes)
 
     def _submit(self, batch: _Batch) -> tuple[_Batch, Future[np.ndarray]]:
         inputs: Mapping[Cut, np.ndarray] = {cut: np.stack(images) for cut, images in batch.inputs.items()}
-        images = batch.frames if self._ensemble.takes_frames else inputs
+        images = batch.frames if self._group.takes_frames else inputs
         batch.submitted = perf_counter()
-        future = self._ensemble.submit(images, self._engines(batch.fold))
+        future = self._group.submit(images, self._engines(batch.fold))
         future.add_done_callback(lambda _: setattr(batch, "answered", perf_counter()))
         return batch, future
 

@@ -54,8 +54,8 @@ def score_shard(
     finished: list[Finished] = []
     with ExitStack() as stack:
         workers = stack.enter_context(Workers(threads))
-        ensemble = stack.enter_context(open_engines(engines, views, batch_size=batch_size, threads=threads))
-        pipeline = Pipeline(members, ensemble, views, sampling, workers, batch_size, degrade)
+        group = stack.enter_context(open_engines(engines, views, batch_size=batch_size, threads=threads))
+        pipeline = Pipeline(members, group, views, sampling, workers, batch_size, degrade)
         writer = stack.enter_context(pq.ParquetWriter(output, SCORE_SCHEMA))
         scorable = pipeline.scorable(videos)
         progress = stack.enter_context(tqdm(total=len(scorable), desc="scoring", unit="video"))
@@ -66,5 +66,5 @@ def score_shard(
             progress.update(len(scored.finished))
         elapsed = perf_counter() - start
         # work of the GPU besides running engines
-        device = {f"device {stage}": s for stage, s in ensemble.seconds.items() if stage != "compute"}
+        device = {f"device {stage}": s for stage, s in group.seconds.items() if stage != "compute"}
     return finished, stage_table(pipeline.seconds | device, elapsed, len(scorable), workers.count)

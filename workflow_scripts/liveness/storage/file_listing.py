@@ -37,7 +37,7 @@ def size_and_time(entry: os.DirEntry) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def state(folder: str | Path, most: int | None = None) -> str | None:
+def listing_digest(folder: str | Path, most: int | None = None) -> str | None:
     """Digest the names, sizes and times of all files below a folder; None for more than `most`."""
     limit = None if most is None else most + 1
     files = sorted((name, *size_and_time(entry)) for name, entry in islice(files_below(Path(folder)), limit))

@@ -28,7 +28,7 @@ def is_remote(place: str | Path) -> bool:
     return bool(separator)
 
 
-def listed(folder: str) -> Iterator[tuple[str, int, int]]:
+def list_files(folder: str) -> Iterator[tuple[str, int, int]]:
     """Yield the name (relative, with `/`), size in bytes and modification time in ns of each file.
 
     Names with a part that begins with a dot are skipped. The listing of one first-level folder is
@@ -56,7 +56,7 @@ def listed(folder: str) -> Iterator[tuple[str, int, int]]:
         raise InputError(f"{folder}: cannot be listed ({error}); {_ADVICE}") from None
 
 
-def head(place: str, size: int) -> bytes:
+def read_start(place: str, size: int) -> bytes:
     """Read the first `size` bytes of a file in S3, or fewer if it is shorter; raise OSError."""
     with _s3().open_input_file(_key(place)) as file:
         return file.read(size)

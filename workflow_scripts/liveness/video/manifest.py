@@ -19,7 +19,7 @@ from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.storage.file_listing import files_below, size_and_time
 from liveness.storage.natural_order import natural_order
-from liveness.storage.s3 import head, is_remote, listed
+from liveness.storage.s3 import is_remote, list_files, read_start
 from liveness.video.decoder import probe, unreadable
 
 EXTENSIONS = {
@@ -122,10 +122,10 @@ def _local_videos(folder: Path) -> Iterator[File]:
 
 
 def _remote_videos(folder: str) -> Iterator[File]:
-    for file in listed(folder):
+    for file in list_files(folder):
         # a known extension spares reading the first bytes, which takes a round trip per file
         if PurePosixPath(file[0]).suffix.lower() in EXTENSIONS or _begins_like_video(
-            head(f"{folder}/{file[0]}", HEAD)
+            read_start(f"{folder}/{file[0]}", HEAD)
         ):
             yield file
 
