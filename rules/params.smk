@@ -6,7 +6,7 @@ from liveness.engines.catalog import metadata_in
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.planning import code_digest
 from liveness.storage import file_listing
-from liveness.storage.s3 import listed, local as local_copy
+from liveness.storage.s3 import list_files, local as local_copy
 
 # Every plan looks at up to so many files, which takes a tenth of a second on a local disk.
 LOOKED_AT = 20_000
@@ -164,7 +164,7 @@ def state_of_folder(wildcards):
     """
     folder = folder_to_score(wildcards)
     if is_remote(folder):
-        return hashlib.sha256(repr(sorted(listed(folder))).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr(sorted(list_files(folder))).encode()).hexdigest()[:16]
     return file_listing.listing_digest(folder) if os.path.isdir(folder) else None
 
 
