@@ -78,7 +78,8 @@ def export_onnx(
             softmax.
 
     Raises:
-        InputError: the weights exceed the 2 GB that one ONNX file can hold.
+        InputError: the weights exceed the 2 GB that one ONNX file can hold, or the network cannot be
+            exported.
     """
     half = precision == "fp16"
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())
@@ -90,19 +91,33 @@ def export_onnx(
     classifier = PixelClassifier(_with_plain_pooling(network), mean, std, half=half).eval()
     example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
     with _silence(), torch.no_grad(), atomic_write(path) as temporary:
-        program = torch.onnx.export(
-            classifier,
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                classifier,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT_NAME],
+                output_names=[OUTPUT_NAME],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise InputError(
+                f"{type(network).__name__} cannot be exported to ONNX with a free number of frames "
+                f"({_innermost(error)}); choose another architecture, or engine.backend: torch."
+            ) from None
         assert program is not None  # noqa: S101 (it is None only with dynamo=False)
         program.save(temporary, external_data=False)
         onnx.checker.check_model(str(temporary))
+
+
+def _innermost(error: BaseException) -> str:
+    """Return the first line of the error that caused all others."""
+    while error.__cause__:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:150]
 
 
 def reference_probabilities(

@@ -3,17 +3,25 @@
 import difflib
 import importlib.util
 import json
-import sys
+import logging
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
+from liveness.models.weights_file import State, fit_names, misfit, read_state
 from liveness.runtime.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# families whose weights people publish most; each try costs a fraction of a second
+LIKELY = ("convnext_", "deit_", "efficientnet_", "mobilenetv3_", "resnet", "tf_efficientnet_", "vit_")
 
 Channels = tuple[float, float, float]
 PACKAGE = "package:"
@@ -47,9 +55,7 @@ def create(
     except RuntimeError:
         config = None
     if config is None or not timm.is_model(architecture):
-        name = architecture.split(".")[0]
-        near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=5))
-        raise InputError(f"timm has no architecture {architecture!r}; similar names: {near or 'none'}.")
+        raise InputError(f"timm has no architecture {architecture!r}; {_similar(architecture)}.")
     if config.fixed_input_size:
         options["img_size"] = image_size
     try:
@@ -68,6 +74,7 @@ def create(
             f"{config.hf_hub_id or config.url} "
             "on a machine with internet access and set models.<name>.pretrained to the file."
         ) from None
+    _check_image_size(architecture, image_size, options)
     head = module.get_classifier()  # type: ignore[operator]
     if isinstance(head, torch.nn.Linear):
         # timm initialises EfficientNet's head within +-1/sqrt(classes), which makes a two-class
@@ -80,29 +87,49 @@ def create(
     return Checkpoint(module, architecture, image_size, mean, std)
 
 
+def _check_image_size(architecture: str, image_size: int, options: dict[str, Any]) -> None:
+    """Raise InputError if the network cannot take images of this size.
+
+    A copy without memory tells: only shapes are computed.
+    """
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            network = timm.create_model(architecture, **options).eval()
+            network(torch.zeros(2, 3, image_size, image_size))
+    except NotImplementedError:  # an operation that needs memory
+        return
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        usual = timm.get_pretrained_cfg(architecture).input_size[-1]
+        raise InputError(
+            f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
+            f"set models.<name>.image_size to {usual}, for which it was made."
+        ) from None
+
+
+def _similar(architecture: str) -> str:
+    """Return the present name of an architecture that timm has renamed, or similar names."""
+    with suppress(Exception), torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        renamed: Any = timm.create_model(architecture).pretrained_cfg
+        tag = f".{renamed['tag']}" if renamed.get("tag") else ""
+        return f"it is now called {renamed['architecture']}{tag}"
+    near = ", ".join(difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=5))
+    return f"similar names: {near or 'none'}"
+
+
 def _load_backbone(module: torch.nn.Module, source: str) -> None:
     """Load ImageNet weights from a file or an installed package, except those of the new head."""
     path = _packaged_weights(source.removeprefix(PACKAGE)) if source.startswith(PACKAGE) else Path(source)
-    loaded = _read_state(path)
-    # timm's function that renames weights as published by the authors of an architecture
-    renamed = getattr(sys.modules[type(module).__module__], "checkpoint_filter_fn", None)
-    loaded = renamed(loaded, module) if renamed else loaded
-    own = module.state_dict()
-    if not set(own) & set(loaded):
-        # Another library names the tensors differently, but lists those of one architecture in the
-        # same order.
-        names = [name for name in own if not name.endswith("num_batches_tracked")]
-        tensors = [tensor for name, tensor in loaded.items() if not name.endswith("num_batches_tracked")]
-        loaded = dict(zip(names, tensors, strict=True)) if len(names) == len(tensors) else {}
+    loaded = fit_names(read_state(path), module, path)
     classifier = tuple(f"{name}." for name in _classifier_names(module))
+    own = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith(classifier)}
     backbone = {name: tensor for name, tensor in loaded.items() if not name.startswith(classifier)}
-    wanted = {
-        name for name in own if not name.startswith(classifier) and not name.endswith("num_batches_tracked")
-    }
-    fits = wanted <= set(backbone) and all(backbone[name].shape == own[name].shape for name in wanted)
-    if not fits:
+    wanted = {name for name in own if not name.endswith("num_batches_tracked")}
+    if not all(name in backbone and backbone[name].shape == own[name].shape for name in wanted):
         raise InputError(
-            f"{path}: its tensors do not match {type(module).__name__}; expected weights for it."
+            f"{path}: its tensors do not match {type(module).__name__} ({misfit(backbone, own)})"
+            f"{_likely(backbone, classifier)}; expected weights for it."
         )
     module.load_state_dict({name: backbone[name] for name in wanted}, strict=False)
 
@@ -122,29 +149,6 @@ def _packaged_weights(package: str) -> Path:
             f"package:{package}: found {len(files)} .pth files; expected an installed package with just one."
         )
     return files[0]
-
-
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a .safetensors or .pth file, without ever running code from the file."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file; expected a .safetensors or .pth file.")
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except SafetensorError as error:
-            raise InputError(f"{path}: not a readable safetensors file ({error}).") from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(
-            f"{path}: is damaged or contains more than tensors ({type(error).__name__}); save only the "
-            "state_dict."
-        ) from None
-    state = state if isinstance(state, dict) else {}
-    for key in ("state_dict", "model"):
-        state = state[key] if isinstance(state.get(key), dict) else state
-    return {name: tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -169,7 +173,7 @@ def load_checkpoint(path: Path, architecture: str | None = None, image_size: int
     arguments or does not match the architecture.
     """
     path = Path(path)
-    state = _read_state(path)
+    state = read_state(path)
     described = _description(path)
     for key, given in (("architecture", architecture), ("image_size", image_size)):
         if given is not None and described.get(key, given) != given:
@@ -185,13 +189,47 @@ def load_checkpoint(path: Path, architecture: str | None = None, image_size: int
             "workflow wrote."
         )
     fresh = create(architecture, image_size)
+    if not described:
+        state = fit_names(state, fresh.module, path)
+        state = _with_two_classes(state, fresh.module, path)
     try:
         fresh.module.load_state_dict(state)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise InputError(f"{path}: does not match {architecture} with two classes ({first}).") from None
+    except RuntimeError:
+        classifier = tuple(f"{name}." for name in _classifier_names(fresh.module))
+        backbone = {name: tensor for name, tensor in state.items() if not name.startswith(classifier)}
+        raise InputError(
+            f"{path}: does not match {architecture} with two classes "
+            f"({misfit(state, fresh.module.state_dict())}){_likely(backbone, classifier)}."
+        ) from None
     mean, std = (tuple(described.get(key, getattr(fresh, key))) for key in ("mean", "std"))
     return Checkpoint(fresh.module.eval(), architecture, image_size, mean, std)
+
+
+def _with_two_classes(state: State, module: torch.nn.Module, path: Path) -> State:
+    """Widen a head of one class, since softmax over (0, z) is the sigmoid of z; leave others."""
+    own = module.state_dict()
+    for name in _classifier_names(module):
+        for key in (f"{name}.weight", f"{name}.bias"):
+            if key in state and key in own and len(state[key]) == 1 and len(own[key]) == 2:
+                state = state | {key: torch.cat([torch.zeros_like(state[key]), state[key]])}
+                log.info("%s: %s has one class; its logit is taken for that of live", path, key)
+    return state
+
+
+def _likely(backbone: State, classifier: tuple[str, ...]) -> str:
+    """Name an architecture that tensors fit, as the end of a sentence; "" if none is found."""
+    shapes = {name: tensor.shape for name, tensor in backbone.items() if "num_batches" not in name}
+    if not shapes:
+        return ""
+    for name in timm.list_models(exclude_filters="*test_*"):
+        if not name.startswith(LIKELY):
+            continue
+        with suppress(Exception), torch.device("meta"):
+            own = timm.create_model(name).state_dict()
+            heads = {key for key in own if key.startswith(classifier) or "num_batches" in key}
+            if shapes == {key: tensor.shape for key, tensor in own.items() if key not in heads}:
+                return f"; they fit {name}"
+    return ""
 
 
 def _description(path: Path) -> dict[str, Any]:

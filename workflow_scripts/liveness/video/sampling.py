@@ -54,14 +54,14 @@ def read_video(
 
     Raises VideoError if no frame can be decoded, InputError if the face detector is not installed.
     """
+
+    def convert(image: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Return the canonical frame, and True if its face was not found."""
+        image = degrade(image) if degrade else image
+        face = crop_to_face(image, sampling.face_margin) if sampling.crop == "face" else image
+        return canonical(image if face is None else face, sampling.short_side), face is None
+
     times = sampling.times(duration).tolist()
-    frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec)
-    decoded = (degrade(frame.image) if degrade else frame.image for frame in frames)
-    images, faceless = [], 0
-    for image in decoded:
-        if sampling.crop == "face":
-            face = crop_to_face(image, sampling.face_margin)
-            faceless += face is None
-            image = image if face is None else face
-        images.append(canonical(image, sampling.short_side))
-    return Sampled(images, np.array([frame.time for frame in frames]), faceless)
+    frames = read_frames(path, times, sampling.snap_to_reference, sampling.nvdec, convert=convert)
+    images, faceless = zip(*(frame.image for frame in frames), strict=True)
+    return Sampled([*images], np.array([frame.time for frame in frames]), sum(faceless))
