@@ -1,5 +1,12 @@
 # Mistakes that stop every run before it costs anything.
 from liveness.planning import checks
+from liveness.settings.folds import Folds
+
+
+def folder_here(split):
+    """The folder of a split's videos, if plans can look into it."""
+    videos = prefixed(DATA[split]["videos"])
+    return videos if is_here(videos) and os.path.isdir(videos) else None
 
 
 def mistakes():
@@ -17,12 +24,13 @@ def mistakes():
     )
     labels = prefixed(DATA.get("train", {}).get("labels", ""))
     if is_here(labels) and os.path.isfile(labels):
-        videos = prefixed(DATA["train"]["videos"])
-        there = is_here(videos) and os.path.isdir(videos)
-        yield from checks.wrong_labels(labels, videos if there else None, LOOKED_AT)
+        yield from checks.wrong_labels(
+            labels, folder_here("train"), Folds(**config["folds"]), LOOKED_AT
+        )
     rows = prefixed(DATA.get("test", {}).get("sample_submission", ""))
     if is_here(rows) and os.path.isfile(rows):
-        yield from checks.wrong_names(rows)
+        limit = config["inference"]["max_unreadable"]
+        yield from checks.wrong_names(rows, folder_here("test"), limit, LOOKED_AT)
 
 
 # `score` and `compare` need nothing that results were made from.

@@ -1,5 +1,4 @@
 # Parameters of rules: what changes their results, and nothing else.
-import hashlib
 from dataclasses import asdict
 
 from liveness.engines.catalog import metadata_in

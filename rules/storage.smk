@@ -1,4 +1,6 @@
 # Where files are: on this machine, below a module's prefix, or in storage.
+import hashlib
+
 from liveness.storage.s3 import is_remote
 
 PATH_MODIFIER = workflow.modifier.path_modifier
@@ -40,7 +42,20 @@ def resolve_storage(path):
 
 def stored(path, **options):
     """The path as an input: a file in storage arrives as a local copy, unless `retrieve=False`."""
-    return path if is_here(path) else storage(resolve_storage(path), **options)
+    if not is_here(path):
+        return storage(resolve_storage(path), **options)
+    return link_without_braces(path) if "{" in path else path
+
+
+def link_without_braces(path):
+    """A link to a file or folder whose path has braces, which Snakemake takes for wildcards."""
+    digest = hashlib.sha256(path.encode()).hexdigest()[:16]
+    link = f"results/.links/{digest}{Path(path).suffix}"
+    here = Path(prefixed(link))
+    if not here.is_symlink():
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.symlink_to(os.path.abspath(prefixed(path)))
+    return link
 
 
 try:

@@ -1,7 +1,6 @@
 """Cross-validation folds: nobody on both sides, both classes everywhere."""
 
 import json
-import logging
 from pathlib import Path
 from random import Random
 
@@ -9,7 +8,7 @@ import networkx
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from liveness.dataset.folds import (
@@ -28,11 +27,14 @@ PAIRS = ["first", "second"]
 
 @st.composite
 def videos(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
-    """Draw labels and groups, with at least as many groups and videos of one class as folds."""
+    """Draw labels and groups, of which as many as folds have both classes."""
     count = draw(st.integers(2, 4))
-    groups = [*range(count), *draw(st.lists(st.integers(0, 9), min_size=count, max_size=40))]
-    free = draw(st.lists(st.integers(0, 1), min_size=len(groups) - count, max_size=len(groups) - count))
-    table = pd.DataFrame({"label": [1] * count + free, "group": [f"g{group}" for group in groups]})
+    both = [*range(count), *range(count)]
+    groups = [*both, *draw(st.lists(st.integers(0, 9), max_size=40))]
+    size = len(groups) - len(both)
+    free = draw(st.lists(st.integers(0, 1), min_size=size, max_size=size))
+    labels = [1] * count + [0] * count + free
+    table = pd.DataFrame({"label": labels, "group": [f"g{group}" for group in groups]})
     return table.set_axis([f"{row:03}.mp4" for row in range(len(table))]), count
 
 
@@ -42,8 +44,13 @@ def test_every_video_has_one_fold_and_groups_stay_together(
     given_videos: tuple[pd.DataFrame, int], seed: int, random: Random
 ) -> None:
     table, count = given_videos
-    fold = assign_folds(table["label"], table["group"], count, seed)
+    try:
+        fold = assign_folds(table["label"], table["group"], count, seed)
+    except InputError:
+        reject()
     assert sorted(fold.index) == sorted(table.index)
+    for number in range(count):
+        assert table["label"][fold == number].nunique() == table["label"][fold != number].nunique() == 2
     assert set(fold) <= set(range(count))
     assert (fold.groupby(table["group"]).nunique() == 1).all()
 
@@ -80,16 +87,19 @@ def test_too_few_groups_or_videos_for_the_folds() -> None:
     labels = pd.Series([0, 1] * 3, index=names)
     with pytest.raises(InputError, match=r"form 2 groups .* fewer than folds\.count \(3\)"):
         assign_folds(labels, pd.Series(list("xxxyyy"), index=names), 3, 0)
-    with pytest.raises(InputError, match=r"neither class has as many videos as folds\.count \(4\)"):
+    with pytest.raises(InputError, match=r"a class has fewer videos than folds\.count \(4\)"):
         assign_folds(labels, pd.Series(names, index=names), 4, 0)
 
 
-def test_a_fold_with_one_class_causes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    names = list("abcdef")
-    with caplog.at_level(logging.WARNING), pytest.warns(UserWarning, match="least populated"):
-        assign_folds(pd.Series([1, 0, 0, 0, 0, 0], index=names), pd.Series(names, index=names), 2, 0)
-    assert len(caplog.messages) == 1
-    assert "contains only one class" in caplog.messages[0]
+@pytest.mark.parametrize(("people", "count"), [("ab", 2), ("abc", 2), ("abc", 3), ("abcdef", 2)])
+def test_a_fold_with_one_class_is_refused(people: str, count: int) -> None:
+    """All live videos are of the first person."""
+    names = pd.Index([f"{number}.mp4" for number in range(4 * len(people))])
+    groups = pd.Series([people[number // 4] for number in range(len(names))], names)
+    with pytest.raises(
+        InputError, match=r"fold \d (holds|leaves for training) only (live|spoof) videos: .*lower"
+    ):
+        assign_folds((groups == "a").astype(int), groups, count, 1)
 
 
 @given(
@@ -140,6 +150,8 @@ def attacked(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
     people = draw(st.lists(st.integers(0, 6), min_size=len(types), max_size=len(types)))
     table = pd.DataFrame({"attack": ["" if kind < 0 else f"a{kind}" for kind in types]})
     table["group"] = [f"g{person}" for person in people]
+    live = pd.DataFrame({"attack": "", "group": [f"live{number}" for number in range(2 * count)]})
+    table = pd.concat([table, live], ignore_index=True)
     table["label"] = (table["attack"] == "").astype(int)
     return table.set_axis([f"{row:03}.mp4" for row in range(len(table))]), count
 
@@ -149,7 +161,10 @@ def test_folds_by_attack_share_neither_people_nor_types(
     given_videos: tuple[pd.DataFrame, int], seed: int, random: Random
 ) -> None:
     table, count = given_videos
-    fold = assign_folds_by_attack(table["label"], table["group"], table["attack"], count, seed)
+    try:
+        fold = assign_folds_by_attack(table["label"], table["group"], table["attack"], count, seed)
+    except InputError:
+        reject()
     kept = table.loc[fold.index].assign(fold=fold)
     assert kept["fold"].isin(range(count)).all()
     assert (kept.groupby("group")["fold"].nunique() <= 1).all()

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from liveness.dataset.labels import check_videos_exist, ignored_columns, read_labels, read_names
+from liveness.dataset.labels import check_folds, check_videos_exist, ignored_columns, read_labels, read_names
 from liveness.runtime.errors import InputError
+from liveness.settings.folds import Folds
 
 
 @pytest.fixture
@@ -74,15 +76,22 @@ def test_spellings_of_one_table(csv: Csv, content: bytes) -> None:
         ("fname,liveness_score\na,1\n,0\n", ", row 3: ", "fname is empty"),
         ("fname,liveness_score\na,1\nb,0\n\na,0\n", ", row 5: ", "a is listed again with other values"),
         ("fname,liveness_score,group\na,1,x\nb,0,\na,1,y\n", ", row 4: ", "a is listed again"),
-        ("fname,label\na,1\n", ", row 1: ", "the header lacks liveness_score"),
-        ("a.mp4,1\nb.mp4,0\n", ", row 1: ", "the header lacks fname, liveness_score"),
-        ("fname;liveness_score\na;1\n", ", row 1: ", "expected fname,liveness_score"),
+        ("fname,label\na,1\n", ", row 1: ", "the header is fname,label and lacks liveness_score"),
+        ("a.mp4,1\nb.mp4,0\n", ", row 1: ", "the header is a.mp4,1 and lacks fname, liveness_score"),
+        ("fname|liveness_score\na|1\n", ", row 1: ", "expected fname,liveness_score"),
         ("fname,liveness_score\na,1\nb,0,x\n", ": ", "line 3"),
         ("fname,liveness_score\na,1,x\nb,0,y\n", ": ", "not a readable CSV file"),
         ('fname,liveness_score\n"a,1\nb,0\n', ": ", "not a readable CSV file"),
         ("fname,liveness_score\n", ": ", "has no rows"),
         ("", ": ", "not a readable CSV file"),
-        ("fname,liveness_score\na,1\n".encode("utf-16"), ": ", "not a readable CSV file"),
+        ("fname,liveness_score\ná,1\n".encode("latin-1"), ": ", "byte 22 (b'\\xe1') is not utf-8; save"),
+        (b"PK\x03\x04...", ": ", "is a spreadsheet, whatever its name; save it as CSV"),
+        ("fname,liveness_score,Fname\na,1,b\n", ", row 1: ", "the column fname is given twice"),
+        ("fname,liveness_score,liveness_score\na,1,0\n", ", row 1: ", "liveness_score is given twice"),
+        ("fname,liveness_score\na,1\n../b,0\n", ", row 3: ", "../b is not below the folder of videos"),
+        ("fname,liveness_score\n/data/a,1\n", ", row 2: ", "/data/a is not below the folder of videos"),
+        ("fname,liveness_score\n.,1\n", ", row 2: ", ". is not below the folder of videos"),
+        ("fname,liveness_score\na,1\n./a,0\n", ", row 3: ", "a is listed again with other values"),
         ("fname,liveness_score\na,1\nb,1\n", ": ", "every video is live; expected both classes"),
         ("fname,liveness_score\na,0\n", ": ", "every video is spoof"),
     ],
@@ -127,3 +136,41 @@ def test_columns_that_nothing_reads_are_named(tmp_path: Path) -> None:
     path.write_text("\ufefffname,camera,liveness_score,group,note\na,x,1,p,\nb,y,0,q,\n", encoding="utf-8")
     assert ignored_columns(path) == ["camera", "note"]
     assert list(read_labels(path)) == ["fname", "liveness_score", "group"]
+
+
+def table(groups: str, labels: str, attacks: str = "") -> pd.DataFrame:
+    """Labels of one video per letter and digit."""
+    columns = {"fname": list(map(str, range(len(labels)))), "liveness_score": list(map(int, labels))}
+    columns |= {"group": list(groups)} if groups else {}
+    columns |= {"attack": ["" if kind == "-" else kind for kind in attacks]} if attacks else {}
+    return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize(
+    ("labels", "folds", "problem"),
+    [
+        (table("aabb", "1010"), Folds(2), ""),
+        (table("aabb", "1100"), Folds(2), "the live videos are of 1 group of people"),
+        (table("abcc", "1100"), Folds(2), "the spoof videos are of 1 group of people"),
+        (
+            table("aabb", "1010"),
+            Folds(3),
+            r"of 2 groups of people \(column group of the labels\), fewer than .*3",
+        ),
+        # groups may come from elsewhere
+        (table("aabb", "1100"), Folds(2, groups="duplicates"), ""),
+        (table("", "10"), Folds(5), ""),
+        (table("abab", "1010", "----"), Folds(2, by="attack"), "1 is a spoof without a type"),
+        (table("abab", "1010"), Folds(2, by="attack"), "1 is a spoof without a type"),
+        (table("abba", "1010", "-p-p"), Folds(2, by="attack"), "name 1 types of attacks, fewer than"),
+        (table("abba", "1010", "-p-s"), Folds(2, by="attack"), ""),
+    ],
+)
+def test_folds_that_cannot_be_made_are_refused_early(
+    labels: pd.DataFrame, folds: Folds, problem: str
+) -> None:
+    if not problem:
+        check_folds(labels, folds)
+        return
+    with pytest.raises(InputError, match=problem):
+        check_folds(labels, folds)

@@ -1,6 +1,5 @@
 """Cross-validation folds that never split a person or near-duplicate videos."""
 
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +11,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,8 +99,8 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
     """Assign each video to a fold (0 to count - 1): classes are balanced and groups stay together.
 
     `labels` (1 live, 0 spoof) and `groups` share their index of file names. The result does not
-    depend on the order of rows. Raises InputError if there are fewer groups than folds, or if
-    neither class has as many videos as there are folds.
+    depend on the order of rows. Raises InputError if there are fewer groups than folds, or if a
+    fold would hold, or leave for training, one class only.
     """
     labels = labels.sort_index()
     groups = groups.loc[labels.index]
@@ -113,15 +110,15 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
             f"folds.count ({count}); lower folds.count or, if different people were merged, lower "
             "folds.max_distance or set folds.groups: labels."
         )
-    if labels.value_counts().max() < count:
+    if labels.value_counts().min() < count:
         raise InputError(
-            f"neither class has as many videos as folds.count ({count}); lower it, or label more videos."
+            f"a class has fewer videos than folds.count ({count}); lower it, or label more videos."
         )
     fold = pd.Series(0, index=labels.index, name="fold")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
         fold.iloc[held_out] = number
-    _warn_of_one_class(labels, fold)
+    _check_classes(labels, fold)
     return fold
 
 
@@ -136,7 +133,8 @@ def assign_folds_by_attack(
     left out of the result, because training on them would reveal a type that must stay unseen. The
     arguments share their index of file names; `attacks` names the type of every spoof.
 
-    Raises InputError if there are fewer types than folds, or if a spoof has no type.
+    Raises InputError if there are fewer types than folds, if a spoof has no type, or if a fold
+    would hold, or leave for training, one class only.
     """
     spoof = labels[labels == 0].index.sort_values()
     types = attacks.loc[spoof]
@@ -172,16 +170,24 @@ def assign_folds_by_attack(
         loads[:, chosen] += own[chosen], lives
     fold = groups.sort_index().map(group_fold).rename("fold")
     fold = fold[(labels.loc[fold.index] == 1) | (attacks.loc[fold.index].map(attack_fold) == fold)]
-    _warn_of_one_class(labels, fold)
+    _check_classes(labels, fold)
     return fold
 
 
-def _warn_of_one_class(labels: pd.Series, fold: pd.Series) -> None:
-    for number, classes in labels.loc[fold.index].groupby(fold).nunique().items():
-        if classes < 2:
-            logger.warning(
-                "fold %d contains only one class; use fewer folds or more videos per group", number
-            )
+def _check_classes(labels: pd.Series, fold: pd.Series) -> None:
+    """Raise InputError if a fold holds one class only, or leaves only one to train on."""
+    truth = labels.loc[fold.index]
+    for number in sorted(fold.unique()):
+        for videos, what in (
+            (truth[fold == number], "holds"),
+            (truth[fold != number], "leaves for training"),
+        ):
+            if videos.nunique() < 2:
+                only = "live" if videos.iloc[0] else "spoof"
+                raise InputError(
+                    f"fold {number} {what} only {only} videos: the people of the other class are too few, or "
+                    "have too different numbers of videos; lower folds.count, or label videos of more people."
+                )
 
 
 def contradictions(duplicates: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:

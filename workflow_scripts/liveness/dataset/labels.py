@@ -1,12 +1,14 @@
 """Tables of labelled videos: the user's labels file and the folds made from it."""
 
-import warnings
+import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from liveness.dataset.csv_table import read_csv_text
 from liveness.runtime.errors import InputError
+from liveness.settings.folds import Folds
 
 COLUMNS = ("fname", "liveness_score", "group", "attack")
 
@@ -51,8 +53,39 @@ def read_labels(path: str | Path) -> pd.DataFrame:
 
 def ignored_columns(path: str | Path) -> list[str]:
     """Return the columns of a labels file that nothing reads."""
-    header = pd.read_csv(path, nrows=0, encoding="utf-8-sig")
-    return [str(name) for name in header if name not in COLUMNS]
+    return [str(name) for name in read_csv_text(path, "data.train.labels") if name not in COLUMNS]
+
+
+def check_folds(labels: pd.DataFrame, folds: Folds) -> None:
+    """Raise InputError if people or types of attacks, as the labels name them, are too few.
+
+    Whatever `make_folds` decides later, a fold would then hold one class only. Near-duplicates can
+    make groups fewer still.
+    """
+    if folds.by == "attack":
+        spoof = labels[labels["liveness_score"] == 0]
+        types = spoof["attack"] if "attack" in spoof else pd.Series("", spoof.index)
+        if (types == "").any():
+            raise InputError(
+                f"folds.by is attack, but {spoof['fname'][types == ''].iloc[0]} is a spoof without a type "
+                "in the column attack of the labels; add it, or set folds.by: group."
+            )
+        if types.nunique() < folds.count:
+            raise InputError(
+                f"folds.by is attack, but the labels name {types.nunique()} types of attacks, fewer than "
+                f"folds.count ({folds.count}); lower it, or set folds.by: group."
+            )
+    if folds.groups == "duplicates" or "group" not in labels:
+        return
+    groups = labels["group"].where(labels["group"] != "", labels["fname"])
+    for label, name in ((1, "live"), (0, "spoof")):
+        count = groups[labels["liveness_score"] == label].nunique()
+        if count < folds.count:
+            raise InputError(
+                f"the {name} videos are of {count} group{'s' * (count > 1)} of people (column group of the "
+                f"labels), fewer than folds.count ({folds.count}), so that a fold would hold none; lower it, or "
+                "label videos of more people."
+            )
 
 
 def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
@@ -86,39 +119,22 @@ def with_attacks(folds: pd.DataFrame, labels: str | Path) -> pd.DataFrame:
 
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
     """Read a CSV file as text, indexed by row number; check the required columns and fname."""
-    try:
-        with warnings.catch_warnings():
-            # an error for rows longer than the header, which would otherwise be truncated
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                dtype=str,
-                index_col=False,
-                keep_default_na=False,
-                encoding="utf-8-sig",
-                skip_blank_lines=False,
-            )
-    except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"{path}: no such file; {key} must name a CSV file.") from None
-    except (
-        pd.errors.ParserError,
-        pd.errors.ParserWarning,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-    ) as error:
-        reason = str(error).strip()
-        raise InputError(
-            f"{path}: not a readable CSV file ({reason}); expected {','.join(required)}."
-        ) from None
+    table = read_csv_text(path, key)
     missing = [column for column in required if column not in table]
     if missing:
         raise InputError(
-            f"{path}, row 1: the header lacks {', '.join(missing)}; expected {','.join(required)}."
+            f"{path}, row 1: the header is {','.join(map(str, table))[:200]} and lacks {', '.join(missing)}; "
+            f"expected {','.join(required)}."
         )
-    table.index += 2
     table = table[(table != "").any(axis=1)]  # blank lines
     if table.empty:
         raise InputError(f"{path}: has no rows; expected one row per video.")
     for row in table.index[table["fname"] == ""]:
         raise InputError(f"{path}, row {row}: fname is empty; expected the name of a video.")
-    return table
+    names = table["fname"].map(posixpath.normpath)
+    outside = names.str.startswith(("/", "../")) | names.isin([".", ".."])
+    for row, name in table["fname"][outside].items():
+        raise InputError(
+            f"{path}, row {row}: {name} is not below the folder of videos; expected a name relative to it."
+        )
+    return table.assign(fname=names)

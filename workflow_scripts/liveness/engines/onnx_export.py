@@ -78,8 +78,8 @@ def export_onnx(
             softmax.
 
     Raises:
-        InputError: the weights exceed the 2 GB that one ONNX file can hold, or the network cannot be
-            exported.
+        InputError: the network cannot be exported, or its weights exceed the 2 GB that one ONNX
+            file can hold.
     """
     half = precision == "fp16"
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())

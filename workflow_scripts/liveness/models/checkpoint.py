@@ -94,13 +94,13 @@ def _check_image_size(architecture: str, image_size: int, options: dict[str, Any
     """
     try:
         with torch.device("meta"), torch.inference_mode():
-            network = timm.create_model(architecture, **options).eval()
+            network: Any = timm.create_model(architecture, **options).eval()
             network(torch.zeros(2, 3, image_size, image_size))
     except NotImplementedError:  # an operation that needs memory
         return
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        usual = timm.get_pretrained_cfg(architecture).input_size[-1]
+        usual = network.pretrained_cfg["input_size"][-1]
         raise InputError(
             f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
             f"set models.<name>.image_size to {usual}, for which it was made."

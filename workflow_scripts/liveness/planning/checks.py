@@ -1,10 +1,12 @@
 """Mistakes in paths and tables that a plan can find, which late jobs would find otherwise."""
 
+import glob
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from liveness.runtime.errors import InputError
+from liveness.settings.folds import Folds
 
 Data = Mapping[str, Mapping[str, str]]
 
@@ -26,38 +28,63 @@ def named_paths(data: Data, models: Mapping[str, Mapping[str, Any]]) -> Iterator
 
 
 def missing_paths(named: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield a sentence per path of this machine that does not exist.
+    """Yield a sentence per path of this machine that does not exist, or is of the wrong kind.
 
     Snakemake would take what an earlier run made of another path for finished.
     """
     for key, path in named:
+        folder = key.endswith(".videos")
         if not Path(path).exists():
             yield f"{key}: {path}: no such file or folder; correct the path (from {Path.cwd()})."
+        elif Path(path).is_dir() != folder:
+            found, expected = ("a file", "a folder of videos") if folder else ("a folder", "a file")
+            yield f"{key}: {path}: is {found}; expected {expected}."
 
 
-def wrong_labels(labels: str, videos: str | None, most: int) -> Iterator[str]:
-    """Yield what is wrong with a labels file.
+def wrong_labels(labels: str, videos: str | None, folds: Folds, most: int) -> Iterator[str]:
+    """Yield what is wrong with a labels file, for these folds.
 
     With `videos`, a folder of this machine, this includes rows without a video, unless there are
     more than `most` rows.
     """
     # here, since every job parses the rules, and pandas takes half a second
-    from liveness.dataset.labels import check_videos_exist, read_labels
+    from liveness.dataset.labels import check_folds, check_videos_exist, read_labels
 
     try:
-        names = read_labels(labels)["fname"]
+        table = read_labels(labels)
+        names = table["fname"]
         if videos is not None and len(names) <= most:
             present = [name for name in names if Path(videos, name).exists()]
             check_videos_exist(names, present, labels)
+        check_folds(table, folds)
     except InputError as error:
         yield str(error)
 
 
-def wrong_names(sample_submission: str) -> Iterator[str]:
-    """Yield what is wrong with a sample submission."""
+def wrong_names(
+    sample_submission: str, videos: str | None, max_unreadable: float, most: int
+) -> Iterator[str]:
+    """Yield what is wrong with a sample submission.
+
+    With `videos`, a folder of this machine, this includes a share of rows without a video that is
+    above `max_unreadable`, unless there are more than `most` rows.
+    """
     from liveness.dataset.labels import read_names
 
     try:
-        read_names(sample_submission)
+        names = read_names(sample_submission)
     except InputError as error:
         yield str(error)
+        return
+    if videos is None or len(names) > most:
+        return
+    missing = [name for name in names if not Path(videos, name).exists()]
+    if len(missing) > max_unreadable * len(names):
+        found = next(Path(videos).glob(f"{glob.escape(missing[0])}.*"), None)
+        hint = (
+            f"did you mean {found.name}?" if found else "names are relative to that folder, with extension."
+        )
+        yield (
+            f"{sample_submission}: {len(missing)} of {len(names)} rows name no video in data.test.videos, more "
+            f"than inference.max_unreadable ({max_unreadable:.0%}) allows; the first is {missing[0]}; {hint}"
+        )
