@@ -123,6 +123,9 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"videos": "moved/test"}, NOTHING),
     ({"evaluation.degradations": ["blur"]}, NOTHING),
     ({"runs": ["results", "other"]}, NOTHING),
+    # neither changes the frames of a video that is within them
+    ({"limits.seconds": 60}, NOTHING),
+    ({"limits.memory_mb": 4096}, NOTHING),
     ({"container": "docker://example.org/liveness:1"}, NOTHING),
     # nothing runs until a rule needs the file
     ({"fetch.x": {"url": "https://example.org", "sha256": "0" * 64, "to": "x"}}, NOTHING),
@@ -135,15 +138,17 @@ def _of(package: str, *modules: str) -> list[str]:
 
 MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write"), LISTED | SCORER_CONFIG),
-    "runtime/workers": LISTED,
+    **dict.fromkeys(_of("runtime", "workers", "child_process"), LISTED),
     **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
-    **dict.fromkeys(_of("video", "manifest", "decoder"), LISTED),
+    **dict.fromkeys(_of("video", "manifest", "decoder", "container"), LISTED),
+    **dict.fromkeys(_of("video", "orientation", "seeking"), LISTED),
     **dict.fromkeys(_of("video", "preprocessing", "sampling", "frame_store", "jpeg"), EXTRACTED),
     **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),
     "video/frame_subset": EXPORTED,
-    **dict.fromkeys(_of("dataset", "labels", "folds", "near_duplicates"), FOLDED),
+    **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "near_duplicates"), FOLDED),
     **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
     **dict.fromkeys(_of("models", "checkpoint", "normalisation", "model_soup"), TRAINED),
+    "models/weights_file": TRAINED,
     **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
     **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
     **dict.fromkeys(["training/depthwise", "runtime/malloc", "runtime/file_digest"], TRAINED),
@@ -176,7 +181,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("planning", "code_digest", "result_paths"), NOTHING),
     # plain data, whose values are parameters
     **dict.fromkeys(_of("settings", "configuration", "constraints", "frames", "folds"), NOTHING),
-    **dict.fromkeys(_of("settings", "training", "engine", "inference", "ensemble"), NOTHING),
+    **dict.fromkeys(_of("settings", "training", "engine", "inference", "ensemble", "limits"), NOTHING),
     **dict.fromkeys(["runtime/gpu_leases", "training/trackers"], NOTHING),
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.iocontainers import Snakemake
 
 from liveness.runtime.job_log import start_log
+from liveness.settings.limits import Limits
 from liveness.video.manifest import build_manifest
 
 snakemake: Snakemake
@@ -18,4 +19,5 @@ build_manifest(
     [Path(snakemake.output[0], f"{shard}.csv") for shard in range(snakemake.params.shards)],
     cache=Path(cache),
     workers=snakemake.threads,
+    limits=Limits(**snakemake.config["limits"]),
 )

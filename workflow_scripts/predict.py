@@ -15,6 +15,7 @@ from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.shard import score_shard, videos_of
 from liveness.scoring.shard_files import SCORES_FILE, STAGES_FILE, VIDEOS_FILE
 from liveness.scoring.timing import Finished, video_table
+from liveness.settings.limits import Limits
 from liveness.video.manifest import read_manifest
 
 snakemake: Snakemake
@@ -39,6 +40,7 @@ with atomic_write(folder / SCORES_FILE) as path:
         # the batch size and the decoder change no score, so they are no parameters
         batch_size=snakemake.config["inference"]["batch_size"],
         threads=snakemake.threads,
+        limits=Limits(**snakemake.config["limits"]),
     )
 finished += [
     Finished(fname, problem=problem)

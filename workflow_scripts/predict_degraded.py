@@ -13,6 +13,7 @@ from liveness.runtime.job_log import start_log
 from liveness.scoring.pipeline import Member
 from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.shard import score_shard, videos_of
+from liveness.settings.limits import Limits
 from liveness.video.manifest import read_manifest
 
 snakemake: Snakemake
@@ -35,6 +36,7 @@ with atomic_write(snakemake.output[0]) as path:
         sampling=sampling,
         batch_size=snakemake.config["inference"]["batch_size"],
         threads=snakemake.threads,
+        limits=Limits(**snakemake.config["limits"]),
         degrade=degrade,
     )
 logging.info("%d videos:\n%s", len(finished), stages.to_string(index=False, na_rep=""))

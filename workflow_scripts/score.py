@@ -6,6 +6,7 @@ from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
 from liveness.scorer import Scorer
+from liveness.settings.limits import Limits
 
 snakemake: Snakemake
 
@@ -17,6 +18,7 @@ with Scorer(
     batch_size=config["inference"]["batch_size"],
     threads=snakemake.threads,
     nvdec=config["frames"]["nvdec"],
+    limits=Limits(**config["limits"]),
 ) as scorer:
     table = scorer.score_folder(snakemake.params.videos, progress=True)
 with atomic_write(snakemake.output[0]) as path:

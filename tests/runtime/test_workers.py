@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,75 @@ def test_opencv_uses_one_thread_in_each_process() -> None:
 def test_an_exception_reaches_the_caller() -> None:
     with pytest.raises(ValueError, match="three is refused"):
         list(bounded_map(refuse_three, range(6), workers=2, in_flight=4))
+
+
+def stall_on_five(value: int) -> int:
+    if value == 5:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return value * value
+
+
+def sleep_on_five(value: int) -> int:
+    time.sleep(60 if value == 5 else 0)
+    return value * value
+
+
+@pytest.mark.parametrize("stall", [stall_on_five, sleep_on_five])
+def test_an_item_that_stalls_is_given_up_and_the_others_are_not(stall: Callable[[int], int]) -> None:
+    start = time.monotonic()
+    results = dict(bounded_map(stall, range(12), workers=2, in_flight=6, seconds=3))
+    assert results.pop(5) == Crash("it took longer than 3 s (limits.seconds)")
+    assert results == {value: value * value for value in range(12) if value != 5}
+    assert time.monotonic() - start < 50
+
+
+def fill(megabytes: int) -> int:
+    return len(bytearray(megabytes * 2**20))
+
+
+def test_an_item_that_wants_too_much_memory_is_given_up() -> None:
+    results = bounded_map(fill, [10, 900, 20], workers=1, in_flight=3, memory_mb=400)
+    assert [result if isinstance(result, Crash) else result // 2**20 for _, result in results] == [
+        10,
+        Crash("it needs more than 400 MB of memory (limits.memory_mb)"),
+        20,
+    ]
+
+
+PROGRAM = """
+import sys, time
+sys.path[:0] = {path!r}
+from liveness.runtime.workers import Workers
+from test_workers import pid_then_sleep
+with Workers(2) as workers:
+    for _ in workers.map(pid_then_sleep, [{folder!r}] * 2, in_flight=2):
+        pass
+"""
+
+
+def pid_then_sleep(folder: str) -> None:
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    path = [str(Path(__file__).parent), *sys.path]
+    parent = subprocess.Popen([sys.executable, "-c", PROGRAM.format(path=path, folder=str(tmp_path))])
+    deadline = time.monotonic() + 60
+    while len(pids := [int(file.name) for file in tmp_path.iterdir()]) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(pids) == 2
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, pids))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        # a zombie that nobody has collected is dead too
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False

@@ -26,6 +26,7 @@ from liveness.scoring.decoding import Video
 from liveness.scoring.pipeline import Member, Pipeline
 from liveness.scoring.scoring_settings import ScoringSettings
 from liveness.scoring.timing import video_table
+from liveness.settings.limits import DEFAULT_LIMITS, Limits
 from liveness.video.manifest import list_videos
 
 # Number of videos whose frame scores are held in memory before they are aggregated.
@@ -40,7 +41,13 @@ class Scorer:
     """
 
     def __init__(
-        self, config: str | Path, *, batch_size: int = 32, threads: int | None = None, nvdec: bool = False
+        self,
+        config: str | Path,
+        *,
+        batch_size: int = 32,
+        threads: int | None = None,
+        nvdec: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Open the engines named in the configuration of a run (`results/scorer.json`).
 
@@ -49,6 +56,7 @@ class Scorer:
             batch_size: frames per engine call; affects speed and memory, not scores.
             threads: number of decoders and CPU threads of the engines; None for all cores.
             nvdec: decode on an NVIDIA GPU; affects speed, not frames.
+            limits: what one video may cost.
 
         Raises:
             InputError: the file is invalid, or an engine is missing or cannot be loaded.
@@ -66,6 +74,7 @@ class Scorer:
             if fitted
             else given_blend(BlendRecipe(**described["ensemble"]))
         )
+        memory = 0 if nvdec else limits.memory_mb
         with ExitStack() as stack:
             group = stack.enter_context(
                 open_engines(
@@ -75,7 +84,7 @@ class Scorer:
                     threads=threads,
                 )
             )
-            workers = stack.enter_context(Workers(threads))
+            workers = stack.enter_context(Workers(threads, limits.seconds, memory))
             members = [Member(engine["model"], engine["fold"]) for engine in described["engines"]]
             self._pipeline = Pipeline(
                 members, group, test_views, settings.sampling(nvdec), workers, batch_size

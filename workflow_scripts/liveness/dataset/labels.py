@@ -83,7 +83,7 @@ def check_folds(labels: pd.DataFrame, folds: Folds) -> None:
         if count < folds.count:
             raise InputError(
                 f"the {name} videos are of {count} group{'s' * (count > 1)} of people (column group of the "
-                f"labels), fewer than folds.count ({folds.count}), so that a fold would hold none; lower it, or "
+                f"labels), fewer than folds.count ({folds.count}): a fold would hold none; lower it, or "
                 "label videos of more people."
             )
 

@@ -85,6 +85,7 @@ def wrong_names(
             f"did you mean {found.name}?" if found else "names are relative to that folder, with extension."
         )
         yield (
-            f"{sample_submission}: {len(missing)} of {len(names)} rows name no video in data.test.videos, more "
-            f"than inference.max_unreadable ({max_unreadable:.0%}) allows; the first is {missing[0]}; {hint}"
+            f"{sample_submission}: {len(missing)} of {len(names)} rows name no video in data.test.videos, "
+            f"more than inference.max_unreadable ({max_unreadable:.0%}) allows; the first is {missing[0]}; "
+            f"{hint}"
         )

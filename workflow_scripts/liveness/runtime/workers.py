@@ -1,14 +1,18 @@
-"""A process pool that survives the death of its worker processes."""
+"""A process pool that survives worker processes that die, stall or want too much memory."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self, TypeVar
 
 from loky import ProcessPoolExecutor
 from loky.backend import get_context
+from loky.process_executor import ShutdownExecutorError
+
+from liveness.runtime.child_process import end_with_parent, limit_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +23,9 @@ ONE_THREAD = {"OPENCV_FOR_THREADS_NUM": "1", "OMP_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Crash:
-    """The result of an item whose process died twice, the second time with no other item in it."""
+    """The result of an item whose process died or stalled with no other item in it, or that needs
+    too much memory.
+    """
 
     reason: str
 
@@ -31,9 +37,16 @@ class Workers:
     scripts that Snakemake runs have no `__main__` guard.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, seconds: float | None = None, memory_mb: int = 0) -> None:
+        """Start `count` processes.
+
+        An item may take `seconds`; its process may have `memory_mb` MB more than it begins with.
+        None and 0 set no limit.
+        """
         self.count = count
-        self._pool = _pool(count)
+        self._seconds = seconds
+        self._memory_mb = memory_mb
+        self._pool = self._new_pool(count)
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], in_flight: int
@@ -44,23 +57,24 @@ class Workers:
         workers, and a slow item delays the others only once the `in_flight - 1` items behind it are
         done. An exception in `function` is raised here.
 
-        A C decoder may kill its process (segmentation fault, out of memory). The unfinished items
-        are then rerun one at a time in a separate process, so that only the culprit becomes a
-        Crash, and the pool is restarted. `function` must therefore be safe to run twice on the same
-        item.
+        A C decoder may kill its process (segmentation fault, out of memory) or never return. The
+        unfinished items are then rerun one at a time in a separate process, so that only the
+        culprit becomes a Crash, and the pool is restarted. `function` must therefore be safe to run
+        twice on the same item.
         """
         items = iter(items)
         window: deque[tuple[Item, Future[Result | Crash]]] = deque()
         try:
             while True:
                 for item in islice(items, in_flight - len(window)):
-                    window.append((item, _submit(self._pool, function, item)))
+                    window.append((item, self._submit(self._pool, function, item)))
                 if not window:
                     return
-                if isinstance(window[0][1].exception(), BrokenExecutor):
+                # the oldest item is being worked on since the one before was done, or longer
+                if not self._is_answered(window[0][1]):
                     self.close()
-                    _finish_alone(function, window)
-                    self._pool = _pool(self.count)
+                    self._finish_alone(function, window)
+                    self._pool = self._new_pool(self.count)
                 item, future = window.popleft()
                 yield item, future.result()
         finally:
@@ -77,51 +91,87 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _is_answered(self, future: Future[Result | Crash]) -> bool:
+        """Wait for a result, or an exception of the function; False if there will be neither."""
+        try:
+            error = future.exception(timeout=self._seconds)
+        except (TimeoutError, CancelledError):
+            return False
+        return not isinstance(error, BrokenExecutor | ShutdownExecutorError)
+
+    def _finish_alone(
+        self, function: Callable[[Item], Result], window: deque[tuple[Item, Future[Result | Crash]]]
+    ) -> None:
+        """Rerun the items without an answer, and replace their futures in `window`."""
+        pool = self._new_pool(1)
+        for position, (item, future) in enumerate(window):
+            if future.done() and self._is_answered(future):
+                continue
+            future = self._submit(pool, function, item)
+            if not self._is_answered(future):
+                reason = (
+                    f"the process that decoded it died twice{_exit_codes(future.exception())}"
+                    if future.done()
+                    else f"it took longer than {self._seconds:g} s (limits.seconds)"
+                )
+                pool.shutdown(kill_workers=True)
+                pool = self._new_pool(1)
+                future = Future()
+                future.set_result(Crash(reason))
+            window[position] = item, future
+        pool.shutdown(kill_workers=True)
+
+    def _submit(
+        self, pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
+    ) -> Future[Result | Crash]:
+        """Submit an item; a pool that is already broken fails through the future too."""
+        try:
+            return pool.submit(_within_memory, self._memory_mb, function, item)
+        except BrokenExecutor as error:
+            future: Future[Result | Crash] = Future()
+            future.set_exception(error)
+            return future
+
+    def _new_pool(self, count: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            max_workers=count,
+            context=get_context("loky"),
+            env=ONE_THREAD,
+            initializer=_begin,
+            initargs=(os.getpid(), self._memory_mb),
+        )
+
 
 def bounded_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, in_flight: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    in_flight: int,
+    seconds: float | None = None,
+    memory_mb: int = 0,
 ) -> Iterator[tuple[Item, Result | Crash]]:
     """Run `Workers.map` in a pool of its own, closed at the end."""
-    with Workers(workers) as processes:
+    with Workers(workers, seconds, memory_mb) as processes:
         yield from processes.map(function, items, in_flight)
 
 
-def _finish_alone(
-    function: Callable[[Item], Result], window: deque[tuple[Item, Future[Result | Crash]]]
-) -> None:
-    """Rerun the items whose futures a dead process broke, and replace these futures in `window`."""
-    pool = _pool(1)
-    for position, (item, future) in enumerate(window):
-        if not isinstance(future.exception(), BrokenExecutor):
-            continue
-        future = _submit(pool, function, item)
-        error = future.exception()
-        if isinstance(error, BrokenExecutor):
-            pool.shutdown(kill_workers=True)
-            pool = _pool(1)
-            future = Future()
-            future.set_result(Crash(f"the process that decoded it died twice{_exit_codes(error)}"))
-        window[position] = item, future
-    pool.shutdown(kill_workers=True)
+def _begin(parent: int, memory_mb: int) -> None:
+    """Prepare a worker process."""
+    end_with_parent(parent)
+    if memory_mb:
+        limit_memory(memory_mb)
 
 
-def _submit(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
-) -> Future[Result | Crash]:
-    """Submit an item; a pool that is already broken fails through the future too."""
+def _within_memory(memory_mb: int, function: Callable[[Item], Result], item: Item) -> Result | Crash:
     try:
-        return pool.submit(function, item)
-    except BrokenExecutor as error:
-        future: Future[Result | Crash] = Future()
-        future.set_exception(error)
-        return future
+        return function(item)
+    except MemoryError:
+        if not memory_mb:
+            raise
+        return Crash(f"it needs more than {memory_mb} MB of memory (limits.memory_mb)")
 
 
-def _exit_codes(error: BaseException) -> str:
+def _exit_codes(error: BaseException | None) -> str:
     """Extract the workers' exit codes from loky's message, for instance ' (SIGSEGV(-11))'."""
     _, brace, rest = str(error).partition("{")
     return f" ({rest.partition('}')[0]})" if brace else ""
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(max_workers=workers, context=get_context("loky"), env=ONE_THREAD)

@@ -14,6 +14,7 @@ from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Video
 from liveness.scoring.pipeline import SCORE_SCHEMA, Member, Pipeline
 from liveness.scoring.timing import Finished, stage_table
+from liveness.settings.limits import DEFAULT_LIMITS, Limits
 from liveness.video.preprocessing import Degrade, View
 from liveness.video.sampling import Sampling
 
@@ -42,6 +43,7 @@ def score_shard(
     sampling: Sampling,
     batch_size: int,
     threads: int,
+    limits: Limits = DEFAULT_LIMITS,
     degrade: Degrade | None = None,
 ) -> tuple[list[Finished], pd.DataFrame]:
     """Write the scores of all frames (a parquet file of `pipeline.SCORE_SCHEMA`) to `output`.
@@ -52,8 +54,9 @@ def score_shard(
         The finished videos, and the table of stages (see `timing.stage_table`).
     """
     finished: list[Finished] = []
+    memory = 0 if sampling.nvdec else limits.memory_mb
     with ExitStack() as stack:
-        workers = stack.enter_context(Workers(threads))
+        workers = stack.enter_context(Workers(threads, limits.seconds, memory))
         group = stack.enter_context(open_engines(engines, views, batch_size=batch_size, threads=threads))
         pipeline = Pipeline(members, group, views, sampling, workers, batch_size, degrade)
         writer = stack.enter_context(pq.ParquetWriter(output, SCORE_SCHEMA))

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from annotated_types import Interval, Len, MinLen
 
 from liveness.settings.constraints import (
-    Count,
     FoldNumber,
     Name,
     Natural,
@@ -22,6 +21,7 @@ from liveness.settings.ensemble import Ensemble, Evaluation
 from liveness.settings.folds import Folds
 from liveness.settings.frames import Frames
 from liveness.settings.inference import Inference
+from liveness.settings.limits import Limits
 from liveness.settings.training import Training
 
 
@@ -119,9 +119,9 @@ class Configuration:
     """Folder that relative paths below data start from; empty means the working directory."""
     fetch: Mapping[Annotated[str, Pattern("^[A-Za-z0-9_]+$")], Source] = field(default_factory=dict)
     """Files from the web, under any names; each is fetched when something needs it."""
-    seed: Natural = 42
+    seed: Annotated[int, Interval(ge=0, le=2**32 - 1)] = 42
     """Everything random derives from it."""
-    shards: Count = 1
+    shards: Annotated[int, Interval(ge=1, le=100_000)] = 1
     """Pieces that each split is cut into, each of hundreds of videos; one job per piece."""
     frames: Frames = field(default_factory=Frames)
     """Which frames of a video are looked at, and in what form."""
@@ -139,6 +139,8 @@ class Configuration:
     """What models are compiled to."""
     inference: Inference = field(default_factory=Inference)
     """How unseen and held-out videos are scored."""
+    limits: Limits = field(default_factory=Limits)
+    """What one video may cost."""
     container: Text = "liveness.sif"
     """Image for --software-deployment-method apptainer; without that it has no effect."""
     videos: Text | None = None

@@ -9,12 +9,16 @@ from liveness.settings.constraints import (
     Count,
     Natural,
     NonNegative,
+    Pattern,
     Positive,
     PositiveShare,
     PositiveSpan,
     Rate,
     Share,
 )
+
+# names of timm's policies, with options such as m9 and mstd0.5
+POLICY = "^((rand|augmix|original|originalr|v0|v0r|3a)(-[a-z]+[0-9]*(\\.[0-9]+)?)*)?$"
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Augmentation:
     color_jitter: Share = 0.2
     """Strength of random changes of brightness, contrast and saturation; unused with
     auto_augment."""
-    auto_augment: str = ""
+    auto_augment: Annotated[str, Pattern(POLICY)] = ""
     """timm's policy string, for example rand-m9-mstd0.5; empty switches it off."""
     erasing: Share = 0.0
     """Probability of erasing a random rectangle."""

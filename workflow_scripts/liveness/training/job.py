@@ -25,6 +25,7 @@ from liveness.dataset.labels import read_folds
 from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases
 from liveness.runtime.atomic_write import atomic_write
+from liveness.runtime.child_process import end_with_parent
 from liveness.runtime.errors import InputError
 from liveness.runtime.file_digest import sha256
 from liveness.settings.training import Augmentation
@@ -185,6 +186,8 @@ def fit_together(job: Job, processes: int) -> None:
 
 
 if __name__ == "__main__":
+    # torchrun, which is killed with its job, cannot end its processes
+    end_with_parent(os.getppid())
     logging.basicConfig(level=logging.INFO if this_share().rank == 0 else logging.ERROR, format="%(message)s")
     if gpu_leases.HELD in os.environ:
         gpu_leases.lease(len(gpu_leases.visible_gpus()))

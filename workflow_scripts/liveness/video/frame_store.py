@@ -15,6 +15,7 @@ from tqdm import tqdm
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
+from liveness.settings.limits import DEFAULT_LIMITS, Limits
 from liveness.video.decoder import VideoError
 from liveness.video.face_crop import faceless_summary
 from liveness.video.jpeg import decode_jpeg, encode_jpeg
@@ -38,6 +39,7 @@ def extract(
     output: Path,
     sampling: Sampling,
     workers: int,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> None:
     """Write the sampled frames of a manifest's videos to an Arrow file that `FrameStore` reads.
 
@@ -52,8 +54,9 @@ def extract(
     )
     readable = manifest[manifest["readable"]]
     videos = list(zip(readable["fname"], readable["duration"], strict=True))
+    memory = 0 if sampling.nvdec else limits.memory_mb
     encode = partial(_encode_video, str(folder), sampling)
-    results = bounded_map(encode, videos, workers, in_flight=8 * workers)
+    results = bounded_map(encode, videos, workers, 8 * workers, limits.seconds, memory)
     with atomic_write(output) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         rows: list[tuple[str, int, float, bytes]] = []
         faceless: list[tuple[int, int]] = []

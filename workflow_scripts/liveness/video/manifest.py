@@ -17,6 +17,7 @@ from tqdm import tqdm
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
+from liveness.settings.limits import DEFAULT_LIMITS, Limits
 from liveness.storage.file_listing import files_below, size_and_time
 from liveness.storage.natural_order import natural_order
 from liveness.storage.s3 import is_remote, list_files, read_start
@@ -135,7 +136,13 @@ def list_videos(folder: str | Path) -> list[str]:
     return natural_order(fname for fname, _, _ in find_videos(folder))
 
 
-def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path, workers: int) -> None:
+def build_manifest(
+    folder: str | Path,
+    shard_paths: Sequence[Path],
+    cache: Path,
+    workers: int,
+    limits: Limits = DEFAULT_LIMITS,
+) -> None:
     """Probe all videos of a folder and write one CSV file per shard; see `shard_of`.
 
     Columns: `fname` (relative to the folder), `size` (bytes), `mtime_ns` (modification time), then
@@ -159,7 +166,7 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
             "insert into listed values (?, ?, ?, ?)",
             ((*file, shard_of(file[0], len(shard_paths))) for file in videos),
         )
-        _probe_new(folder, database, workers)
+        _probe_new(folder, database, workers, limits)
         for shard, path in enumerate(shard_paths):
             rows = database.execute(
                 f"select {COLUMNS} from listed join probed using (fname, size, mtime_ns) where shard = ?",  # noqa: S608
@@ -168,13 +175,14 @@ def build_manifest(folder: str | Path, shard_paths: Sequence[Path], cache: Path,
             _write(path, natural_order(rows, key=itemgetter(0)))
 
 
-def _probe_new(folder: str | Path, database: sqlite3.Connection, workers: int) -> None:
+def _probe_new(folder: str | Path, database: sqlite3.Connection, workers: int, limits: Limits) -> None:
     """Probe the files that are `listed` but not `probed`, and drop probes of unlisted files."""
     database.executescript(NEW)
     (count,) = database.execute("select count(*) from new").fetchone()
     names = (fname for (fname,) in database.execute("select fname from new order by rowid"))
     # `probe` is in a module without pandas, whose import would cost each process a second
-    results = bounded_map(probe, (f"{folder}/{fname}" for fname in names), workers, in_flight=16 * workers)
+    paths = (f"{folder}/{fname}" for fname in names)
+    results = bounded_map(probe, paths, workers, 16 * workers, limits.seconds, limits.memory_mb)
     saved = time.monotonic()
     files = database.execute("select fname, size, mtime_ns from new order by rowid")
     progress = tqdm(results, total=count, desc="probing", unit="video")
