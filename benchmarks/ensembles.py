@@ -29,7 +29,7 @@ from liveness.video.preprocessing import model_input
 from liveness.video.sampling import Sampling, read_video
 
 FOLDS = range(sized(3, 2))
-METHODS = ("mean", "optimised", "stacking")
+METHODS = sized(("mean", "optimised", "stacking"), ("stacking",))
 # small models and short training, since methods are compared, not models
 MODELS = sized({"lite0": 112, "lite0_small": 80}, {"lite0": 32})
 

@@ -31,8 +31,14 @@ REAL = ROOT.parent / "shared/data/real"
 SEEDS = range(sized(3, 1))
 VARIANTS = {
     "plain_views": {},
-    **sized({"recapture": {"recapture": 0.2}, "degrade": {"degrade": 0.3}}, {}),
-    "both": {"recapture": 0.2, "degrade": 0.3},
+    **sized(
+        {
+            "recapture": {"recapture": 0.2},
+            "degrade": {"degrade": 0.3},
+            "both": {"recapture": 0.2, "degrade": 0.3},
+        },
+        {},
+    ),
 }
 EPOCHS, LR, BATCH, SIZE, FRAMES = sized(8, 1), 3e-4, sized(16, 4), sized(224, 32), 5
 

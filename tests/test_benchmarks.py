@@ -19,14 +19,14 @@ RESULTS = {
     "demo": "demo.{held_out,test,pooled,plain_held_out,plain_test,plain_pooled,shuffled}_eer"
     " demo.shuffled_eer_0",
     "engines": "engines.test_convnext.{eager_fp32,openvino_fp32,openvino_int8}_{images_per_s,ratio_to_eager}",
-    "ensembles": "ensembles.{mean,optimised,stacking}.{held_out,test}_eer"
+    "ensembles": "ensembles.stacking.{held_out,test}_eer"
     " ensembles.{engines,soup}.videos_per_second ensembles.soup_{uniform,greedy}.test_eer"
     " ensembles.soup_greedy.lite0.members",
     "faces": "faces.{videos,frames,ms_per_frame,found_in_frames,found_in_videos}"
     " faces.found_behind_{white,blue,black}_mask",
     "predict": "predict.{videos_per_s,ratio_to_limit,ratio_to_eager_loop,rss_growth_mb}"
     " decode.ratio_to_decord",
-    "real": "real.{plain_views,both}.held_out_{eer,log_loss}"
+    "real": "real.plain_views.held_out_{eer,log_loss}"
     " real.{ours,plain}.test_{eer,eer_0,log_loss_0} real.test_eer_gain",
     "scale": "scale.{jobs,job_ms,growth_100k_to_1m,manifest_videos_per_s}"
     " scale.dryrun_{least_s,ratio_to_least}"
