@@ -40,9 +40,10 @@ from liveness.engines.runner import open_engines
 from liveness.runtime.workers import Workers
 from liveness.scoring.decoding import Video, decode
 from liveness.scoring.pipeline import Member, Pipeline
-from liveness.video.decoder import decord, probe, read_frames  # which imports decord correctly
+from liveness.video.decoder import probe, read_frames
 from liveness.video.preprocessing import WHOLE, View, model_input
 from liveness.video.sampling import Sampling, read_video
+from liveness.video.seeking import decord  # which imports it correctly
 
 REAL = ROOT / "../shared/data/real"
 CHALLENGE = ("train/videos/0001.mp4", "train/videos/0002.mp4", "test/videos/0009.mp4")
