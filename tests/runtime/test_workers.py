@@ -114,11 +114,9 @@ def sleep_on_five(value: int) -> int:
 
 @pytest.mark.parametrize("stall", [stall_on_five, sleep_on_five])
 def test_an_item_that_stalls_is_given_up_and_the_others_are_not(stall: Callable[[int], int]) -> None:
-    start = time.monotonic()
-    results = dict(bounded_map(stall, range(12), workers=2, in_flight=6, seconds=3))
-    assert results.pop(5) == Crash("it took longer than 3 s (limits.seconds)")
+    results = dict(bounded_map(stall, range(12), workers=2, in_flight=6, seconds=8))
+    assert results.pop(5) == Crash("it took longer than 8 s (limits.seconds)")
     assert results == {value: value * value for value in range(12) if value != 5}
-    assert time.monotonic() - start < 50
 
 
 def fill(megabytes: int) -> int:

@@ -10,8 +10,9 @@ import pytest
 
 from clips import number, numbered, write_clip
 from liveness.video import decoder
+from liveness.video.container import open_video
 from liveness.video.decoder import read_frames
-from liveness.video.seeking import LONG, frames_by_seeking, seek_index
+from liveness.video.seeking import LONG, Index, frames_by_seeking, is_long, seek_index
 
 COUNT, RATE = 240, 10
 TIMES = [0.0, 5.55, 11.0, 11.04, 22.3, 99.0]
@@ -37,11 +38,17 @@ def write(name: str, folder: Path, arguments: dict[str, Any]) -> Path:
     return write_clip(folder / name, numbered(COUNT), fps=RATE, **arguments)
 
 
+def index_of(path: Path) -> Index | None:
+    with open_video(path) as opened:
+        return seek_index(opened) if is_long(opened) else None
+
+
 @pytest.mark.parametrize("name", SAFE)
 def test_the_frames_are_those_of_one_pass(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(name, tmp_path, SAFE[name])
-    assert seek_index(path) is not None
-    whole = decoder._read_in_one_pass(path, TIMES, snap=False, nvdec=False, convert=np.asarray)
+    assert index_of(path) is not None
+    with open_video(path) as opened:
+        whole = decoder._read_in_one_pass(opened, TIMES, snap=False, convert=np.asarray)
     monkeypatch.delattr(decoder, "_read_in_one_pass")
     for one, other in zip(read_frames(path, TIMES), whole, strict=True):
         assert one.time == pytest.approx(other.time, abs=1e-3)
@@ -51,13 +58,13 @@ def test_the_frames_are_those_of_one_pass(name: str, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("name", UNSAFE)
 def test_a_video_that_cannot_be_entered_anywhere_is_decoded_in_one_pass(name: str, tmp_path: Path) -> None:
     path = write(name, tmp_path, UNSAFE[name])
-    assert seek_index(path) is None
+    assert index_of(path) is None
     assert [number(frame.image) for frame in read_frames(path, [0.0, 5.55, 22.3])] == [0, 55, 223]
 
 
 def test_a_short_video_is_not_worth_it(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "short.mp4", numbered(int(LONG * RATE) - 5), fps=RATE, options=X264)
-    assert seek_index(path) is None
+    assert index_of(path) is None
 
 
 def test_nor_is_one_of_which_nearly_all_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +76,7 @@ def test_nor_is_one_of_which_nearly_all_is_needed(tmp_path: Path, monkeypatch: p
 
 def test_an_index_with_which_decord_disagrees_is_not_trusted(tmp_path: Path) -> None:
     path = write("h264.mp4", tmp_path, SAFE["h264.mp4"])
-    index = seek_index(path)
+    index = index_of(path)
     assert index is not None
     wanted = np.array([3, 50])
     assert len([*frames_by_seeking(path, index, wanted)]) == 2
@@ -80,7 +87,7 @@ def test_an_index_with_which_decord_disagrees_is_not_trusted(tmp_path: Path) -> 
 def test_a_repeated_frame_is_not_trusted(tmp_path: Path) -> None:
     """A picture that stands still costs a pass; it is never taken for a wrong one."""
     path = write_clip(tmp_path / "still.mp4", numbered(1) * COUNT, fps=RATE, options=X264)
-    index = seek_index(path)
+    index = index_of(path)
     assert index is not None
     assert len([*frames_by_seeking(path, index, np.array([13, 50, 90]))]) < 3
     assert [number(frame.image) for frame in read_frames(path, TIMES)] == [0] * len(TIMES)

@@ -103,7 +103,7 @@ class Workers:
         self, function: Callable[[Item], Result], window: deque[tuple[Item, Future[Result | Crash]]]
     ) -> None:
         """Rerun the items without an answer, and replace their futures in `window`."""
-        pool = self._new_pool(1)
+        pool = self._ready_pool()
         for position, (item, future) in enumerate(window):
             if future.done() and self._is_answered(future):
                 continue
@@ -115,7 +115,7 @@ class Workers:
                     else f"it took longer than {self._seconds:g} s (limits.seconds)"
                 )
                 pool.shutdown(kill_workers=True)
-                pool = self._new_pool(1)
+                pool = self._ready_pool()
                 future = Future()
                 future.set_result(Crash(reason))
             window[position] = item, future
@@ -131,6 +131,12 @@ class Workers:
             future: Future[Result | Crash] = Future()
             future.set_exception(error)
             return future
+
+    def _ready_pool(self) -> ProcessPoolExecutor:
+        """Start one process; an item alone has its full time, however slow the start."""
+        pool = self._new_pool(1)
+        pool.submit(os.getpid).result()
+        return pool
 
     def _new_pool(self, count: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(

@@ -19,15 +19,16 @@ MAX_PIXELS = 2**26
 # Errors of PyAV for a bad file: not all of its own are also an OSError or a ValueError.
 BAD_FILE = (av.FFmpegError, OSError, ValueError)
 
+Opened = tuple[av.container.InputContainer, av.VideoStream]
+"""An open file and its best video stream."""
+
 
 class NoFramesError(ValueError):
     """Nothing can be decoded; without the file's name, since the path may be a temporary copy."""
 
 
 @contextmanager
-def open_video(
-    path: Path, nvdec: bool = False
-) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def open_video(path: Path, nvdec: bool = False) -> Iterator[Opened]:
     """Open a file and its best video stream, which decodes with one thread.
 
     Raises NoFramesError for a file without frames of a supported size, one of BAD_FILE for a

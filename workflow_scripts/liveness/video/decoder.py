@@ -1,6 +1,7 @@
 """Video files: their properties, and their frames at given times."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -14,13 +15,14 @@ from liveness.storage.s3 import local
 from liveness.video.container import (
     BAD_FILE,
     NoFramesError,
+    Opened,
     decode,
     open_video,
     packets,
     seconds,
 )
 from liveness.video.orientation import orientation
-from liveness.video.seeking import frames_by_seeking, seek_index
+from liveness.video.seeking import Index, frames_by_seeking, is_long, seek_index
 
 # More packets than H.264 and HEVC allow between a frame's place in the file and on screen.
 REORDERED = 32
@@ -148,15 +150,18 @@ def _read(
     convert: Callable[[np.ndarray], Picture],
 ) -> list[Frame[Picture]]:
     try:
-        if not snap and not nvdec and (frames := _read_by_seeking(file, times, convert)):
+        with open_video(file, nvdec) as opened:
+            if snap or nvdec or not is_long(opened):
+                with suppress(NoFramesError) if snap else nullcontext():
+                    return _read_in_one_pass(opened, times, snap, convert)
+                index = None
+            else:
+                index = seek_index(opened)
+        if index and (frames := _read_by_seeking(file, index, times, convert)):
             return frames
-        try:
-            return _read_in_one_pass(file, times, snap, nvdec, convert)
-        except NoFramesError:
-            if not snap:
-                raise
-            # a damaged file may have lost all its reference frames
-            return _read_in_one_pass(file, times, False, nvdec, convert)
+        # also a damaged file that has lost all its reference frames
+        with open_video(file, nvdec) as opened:
+            return _read_in_one_pass(opened, times, False, convert)
     except BAD_FILE as error:
         if isinstance(error, NoFramesError | FileNotFoundError):
             raise
@@ -199,12 +204,11 @@ def _probe(path: Path) -> Probe:
 
 
 def _read_by_seeking(
-    path: Path, times: Sequence[float], convert: Callable[[np.ndarray], Picture]
+    path: Path, index: Index, times: Sequence[float], convert: Callable[[np.ndarray], Picture]
 ) -> list[Frame[Picture]] | None:
-    """Read frames of a long video without decoding most of it; None if that is not safe."""
-    index = seek_index(path)
-    if index is None:
-        return None
+    """Read frames of a long video without decoding most of it; None if that does not pay, or is not
+    safe.
+    """
     positions = np.searchsorted(index.shown, np.asarray(times) + TOLERANCE, side="right") - 1
     positions = positions.clip(0)
     wanted = np.unique(positions)
@@ -219,16 +223,12 @@ def _read_by_seeking(
 
 
 def _read_in_one_pass(
-    path: Path,
-    times: Sequence[float],
-    snap: bool,
-    nvdec: bool,
-    convert: Callable[[np.ndarray], Picture],
+    opened: Opened, times: Sequence[float], snap: bool, convert: Callable[[np.ndarray], Picture]
 ) -> list[Frame[Picture]]:
     """Read frames packet by packet, skipping packets that cannot be decoded."""
     frames: dict[int, Frame[Picture]] = {}
     latest: Frame[Picture] | None = None
-    for position, shown, frame in _choose(_timed_frames(path, snap, nvdec), times, snap):
+    for position, shown, frame in _choose(_timed_frames(opened, snap), times, snap):
         if latest is None or latest.time != shown:
             latest = Frame(shown, convert(_upright_rgb(frame)))
         frames[position] = latest
@@ -255,34 +255,34 @@ def _choose(
         yield position, *last
 
 
-def _timed_frames(path: Path, reference_only: bool, nvdec: bool) -> Iterator[tuple[float, av.VideoFrame]]:
+def _timed_frames(opened: Opened, reference_only: bool) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yield (seconds from the start, frame) in display order.
 
     `reference_only` skips non-reference frames, unless the file's time stamps are unusable without
     them.
     """
-    with open_video(path, nvdec) as (container, stream):
-        context = stream.codec_context
-        origin, stream_packets = _origin(packets(container, stream))
-        previous, count = -np.inf, 0
-        interval = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-        # AVI stores no times: frames are displayed in file order, unless there are B-frames.
-        avi = container.format.name == "avi"
-        origin = None if avi else origin
-        if reference_only and origin is not None:
-            context.skip_frame = "NONREF"
-        for packet in stream_packets:
-            for frame in decode(packet):
-                ticks = frame.dts if avi else frame.pts
-                if ticks is None or (avi and context.has_b_frames):
-                    shown = count * interval
-                else:
-                    origin = ticks if origin is None else origin
-                    shown = seconds(ticks - origin, stream)
-                count += 1
-                if shown > previous:
-                    previous = shown
-                    yield shown, frame
+    container, stream = opened
+    context = stream.codec_context
+    origin, stream_packets = _origin(packets(container, stream))
+    previous, count = -np.inf, 0
+    interval = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    # AVI stores no times: frames are displayed in file order, unless there are B-frames.
+    avi = container.format.name == "avi"
+    origin = None if avi else origin
+    if reference_only and origin is not None:
+        context.skip_frame = "NONREF"
+    for packet in stream_packets:
+        for frame in decode(packet):
+            ticks = frame.dts if avi else frame.pts
+            if ticks is None or (avi and context.has_b_frames):
+                shown = count * interval
+            else:
+                origin = ticks if origin is None else origin
+                shown = seconds(ticks - origin, stream)
+            count += 1
+            if shown > previous:
+                previous = shown
+                yield shown, frame
 
 
 def _origin(stream_packets: Iterator[av.Packet]) -> tuple[int | None, Iterator[av.Packet]]:

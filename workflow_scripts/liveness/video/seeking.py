@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from liveness.video.container import decode, name_of, open_video, packets, seconds
+from liveness.video.container import Opened, decode, name_of, packets, seconds
 from liveness.video.orientation import orientation
 
 # On import, decord2 loads every CUDA library that pip installed: 700 MB in each worker. One of
@@ -56,41 +56,44 @@ class Index:
         return float(decoded / (wanted.max() + 1))
 
 
-def seek_index(path: Path) -> Index | None:
-    """Look at all packets; return None unless the video is long and seeking in it is exact.
+def is_long(opened: Opened) -> bool:
+    """Return True if there may be enough to skip; most videos here are too short to ask further."""
+    return (opened[0].duration or 0) >= LONG * 1e6  # in microseconds
+
+
+def seek_index(opened: Opened) -> Index | None:
+    """Look at all packets; return None unless seeking is exact.
 
     Every key frame must start a closed GOP, and nothing may be hidden, mirrored or without a time.
     """
-    with open_video(path) as (container, stream):
-        if container.format.name not in INDEXED or (container.duration or 0) < LONG * 1e6:
+    container, stream = opened
+    context = stream.codec_context
+    codec, extradata = context.codec.canonical_name, context.extradata or b""
+    if container.format.name not in INDEXED or codec not in ("h264", "vp8", "vp9"):
+        return None
+    times, keys, first = [], [], None
+    for packet in packets(container, stream):
+        if not packet.size:
+            continue
+        if packet.pts is None or packet.is_discard or packet.is_corrupt:
             return None
-        context = stream.codec_context
-        codec, extradata = context.codec.canonical_name, context.extradata or b""
-        if codec not in ("h264", "vp8", "vp9"):
-            return None
-        times, keys, first = [], [], None
-        for packet in packets(container, stream):
-            if not packet.size:
-                continue
-            if packet.pts is None or packet.is_discard or packet.is_corrupt:
+        if first is None:
+            first = next(iter(decode(packet)), None)
+        if packet.is_keyframe:
+            if codec == "h264" and not _has_idr(bytes(packet), extradata):
                 return None
-            if first is None:
-                first = next(iter(decode(packet)), None)
-            if packet.is_keyframe:
-                if codec == "h264" and not _has_idr(bytes(packet), extradata):
-                    return None
-                keys.append(packet.pts)
-            # a frame that is shown before its key frame needs the GOP before
-            if not keys or packet.pts < keys[-1]:
-                return None
-            times.append(packet.pts)
-        if first is None or orientation(first).is_mirrored:
+            keys.append(packet.pts)
+        # a frame that is shown before its key frame needs the GOP before
+        if not keys or packet.pts < keys[-1]:
             return None
-        order = np.unique(times)
-        if len(order) < len(times):
-            return None
-        shown = np.array([seconds(int(ticks - order[0]), stream) for ticks in order])
-        return Index(shown, np.searchsorted(order, keys))
+        times.append(packet.pts)
+    if first is None or orientation(first).is_mirrored:
+        return None
+    order = np.unique(times)
+    if len(order) < len(times):
+        return None
+    shown = np.array([seconds(int(ticks - order[0]), stream) for ticks in order])
+    return Index(shown, np.searchsorted(order, keys))
 
 
 def frames_by_seeking(path: Path, index: Index, wanted: np.ndarray) -> Iterator[np.ndarray]:
