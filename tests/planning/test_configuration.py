@@ -138,6 +138,9 @@ def test_engines_have_more_precisions_than_training(precision: str) -> None:
         ("shards", True, "shards is True; expected an integer."),
         ("shards", 1.5, "shards is 1.5; expected an integer."),
         ("shards", 0, "shards is 0; expected at least 1."),
+        ("shards", 10**9, "shards is 1000000000; expected at most 100000."),
+        ("seed", 2**32, "seed is 4294967296; expected at most 4294967295."),
+        ("limits.seconds", 0, "limits.seconds is 0; expected more than 0."),
         ("data.test.videos", "", "data.test.videos is empty; expected at least one entry."),
         ("frames.window", 0.5, "frames.window is 0.5; expected a list."),
         ("frames.window", [0.5], "frames.window is [0.5]; expected exactly 2 values."),
@@ -282,6 +285,20 @@ def test_every_problem_is_told_each_on_its_line() -> None:
     assert any("the key data is missing" in line for line in found)
     for key in ("fold", "shards", "models.m.size", "models.m.pretraind", "models.m"):
         assert any(re.match(rf"{re.escape(key)}[ :]", line) for line in found), key
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["", "rand-m9-mstd0.5", "rand-m9-mstd0.5-inc1", "augmix-m5-w4-d2", "original", "v0r-mstd0.5", "3a"],
+)
+def test_policies_of_timm_are_known(policy: str) -> None:
+    complete(changed("training.augmentation.auto_augment", policy))
+
+
+@pytest.mark.parametrize("policy", ["randaugment", "rand m9", "m9", "rand-", "auto"])
+def test_policies_that_timm_does_not_have(policy: str) -> None:
+    (sentence,) = problems(changed("training.augmentation.auto_augment", policy))
+    assert sentence.startswith(f"training.augmentation.auto_augment is '{policy}'; expected a text that")
 
 
 def test_text_of_the_command_line_becomes_numbers_and_booleans() -> None:
