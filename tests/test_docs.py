@@ -251,3 +251,10 @@ def test_hosted_ci_calls_commands_that_are_there() -> None:
     commands = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
     assert commands[:2] == [".ci/run", "make report"]
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_faults_name_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/\S+\.py)::(\w+)`", PAGES["docs/reliability.md"])
+    assert len(named) > 20
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"
