@@ -1,5 +1,6 @@
 """Opening of video files from strangers, and their packets."""
 
+import gc
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,9 @@ def open_video(path: Path, nvdec: bool = False) -> Iterator[Opened]:
     Raises NoFramesError for a file without frames of a supported size, one of BAD_FILE for a
     damaged one, and InputError if `nvdec` finds no GPU.
     """
+    # PyAV's objects refer to each other, so those of the last file may wait with their buffers for
+    # Python's next collection, dozens of files later
+    gc.collect(1)
     # opening a pipe would wait for a writer
     if not stat.S_ISREG(path.stat().st_mode):
         raise NoFramesError("it is no regular file")
