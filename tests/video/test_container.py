@@ -65,3 +65,14 @@ def test_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = write_clip(tmp_path / "http:a.mp4", numbered(1))
     assert Path(name_of(Path("http:a.mp4"))) == path
     assert np.isfinite(probe("http:a.mp4").duration)
+
+
+def test_buffers_of_earlier_files_do_not_pile_up(tmp_path: Path) -> None:
+    """A process that decodes many videos stays within `limits.memory_mb`."""
+    path = write_clip(tmp_path / "clip.mp4", numbered(5))
+    grown = []
+    for _ in range(20):
+        read_frames(path, [0.0])
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        grown.append(int(status.partition("VmData:")[2].split()[0]) // 1024)
+    assert grown[-1] - grown[2] < 200
