@@ -299,7 +299,7 @@ def test_tables_are_read_before_anything_runs(tmp_path: Path) -> None:
     run = Run(tmp_path, config)
     output = run.snakemake("-n", fails=True)
     assert "\nlabels.csv, row 3: liveness_score is '2'; expected 0 (spoof) or 1 (live)." in output
-    assert "\nrows.csv, row 1: the header lacks fname; expected fname." in output
+    assert "\nrows.csv, row 1: the header is video and lacks fname; expected fname." in output
     assert "Traceback" not in output
     (tmp_path / "labels.csv").write_text("fname,liveness_score\na.mp4,1\ngone.mp4,0\n")
     assert "\nlabels.csv: gone.mp4 is not in data.train.videos; " in run.snakemake("-n", fails=True)
