@@ -2,8 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +111,52 @@ def test_two_processes_validate_every_frame_once_with_batch_norm(job: Job, tmp_p
     job = replace(job, architecture="test_efficientnet")
     one, two = (fitted(job, tmp_path / str(n), n, epochs=2, freeze_epochs=2)[1] for n in (1, 2))
     np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+PROGRAM = """
+import json, sys
+from liveness.training.job import Job, fit_together
+fit_together(Job(**json.loads(sys.argv[1])), 2)
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("victim", ["the job", "torchrun"])
+def test_processes_end_with_what_started_them(victim: str, job: Job, tmp_path: Path) -> None:
+    """They would wait for each other for ever, and hold their GPUs."""
+    recipe = RECIPE | {"epochs": 10_000}
+    job = replace(job, state=str(tmp_path / "state"), logs=str(tmp_path / "logs"), recipe=recipe)
+    (tmp_path / "state").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}
+    parent = subprocess.Popen([sys.executable, "-c", PROGRAM, json.dumps(asdict(job))], env=environment)
+    try:
+        wait_until(lambda: (tmp_path / "state" / "last.ckpt").exists() and len(children(tmp_path)) >= 3)
+        torchrun = next(pid for pid, command in children(tmp_path).items() if "torch.distributed" in command)
+        os.kill(parent.pid if victim == "the job" else torchrun, signal.SIGKILL)
+        parent.wait(timeout=60)
+        wait_until(lambda: not children(tmp_path))
+    finally:
+        for pid in [*children(tmp_path), parent.pid]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def children(folder: Path) -> dict[int, str]:
+    """Return torchrun and its processes for a job in `folder`, with their commands."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            command = path.read_text(encoding="utf-8", errors="replace")
+            if f"{folder}/state/job.json" in command:
+                found[int(path.parent.name)] = command
+    return found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 @pytest.mark.thorough

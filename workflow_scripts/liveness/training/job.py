@@ -40,6 +40,17 @@ WEIGHTS, HISTORY, PROBLEM = "weights.safetensors", "history.csv", "problem.txt"
 FOUND, CURVE = "lr.json", "curve.csv"
 
 
+# torchrun, which ends with this process; its own processes end with it
+LAUNCHER = """
+import os
+from torch.distributed.run import main
+from liveness.runtime.child_process import end_with_parent
+
+end_with_parent(os.getppid())
+main()
+"""
+
+
 @dataclass(frozen=True)
 class Job:
     """Description of a training job, for one model with one fold held out.
@@ -171,7 +182,7 @@ def fit_together(job: Job, processes: int) -> None:
         fit(job)
         return
     (state / PROBLEM).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [sys.executable, "-c", LAUNCHER, "--standalone"]
     command += ["--nproc-per-node", str(processes), "-m", __name__, str(file)]
     library = str(Path(__file__).parents[2])
     paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
