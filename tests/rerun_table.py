@@ -45,7 +45,8 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"frames.nvdec": True}, NOTHING),
     ({"frames.quality": 80}, EXTRACTED),
     ({"folds.count": 3}, FOLDED | SCORER_CONFIG),
-    ({"folds.by": "attack"}, FOLDED),
+    # plans refuse labels without attack types
+    ({"folds.by": "attack", "data.train.labels": "moved/attacks.csv"}, FOLDED),
     ({"folds.groups": "duplicates"}, FOLDED),
     ({"folds.max_distance": 10}, FOLDED),
     ({"models.vit.architecture": "test_vit2"}, TRAINED),
