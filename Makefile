@@ -64,7 +64,7 @@ test: .venv/installed  ## the tests, except the long ones
 test-thorough: .venv/snakedeploy  ## the long tests: every row of the rerun table, shared GPUs, back ends, browser
 	$(PYTEST) -m thorough
 
-fuzz: .venv/installed  ## hundreds of kinds of videos and thousands of damaged ones
+fuzz: .venv/installed  ## hundreds of kinds of videos, every sampled frame compared with the truth
 	$(PYTEST) -m fuzz
 
 test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs and starts (Debian, Ubuntu; as root)

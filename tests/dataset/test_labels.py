@@ -150,12 +150,12 @@ def table(groups: str, labels: str, attacks: str = "") -> pd.DataFrame:
     ("labels", "folds", "problem"),
     [
         (table("aabb", "1010"), Folds(2), ""),
-        (table("aabb", "1100"), Folds(2), "the live videos are of 1 group of people"),
-        (table("abcc", "1100"), Folds(2), "the spoof videos are of 1 group of people"),
+        (table("aabb", "1100"), Folds(2), "the live videos show 1 group of people"),
+        (table("abcc", "1100"), Folds(2), "the spoof videos show 1 group of people"),
         (
             table("aabb", "1010"),
             Folds(3),
-            r"of 2 groups of people \(column group of the labels\), fewer than .*3",
+            r"show 2 groups of people \(column group of the labels\), fewer than .*3",
         ),
         # groups may come from elsewhere
         (table("aabb", "1100"), Folds(2, groups="duplicates"), ""),

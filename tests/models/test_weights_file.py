@@ -82,7 +82,7 @@ def test_values_that_are_no_numbers_are_refused(value: float, tmp_path: Path) ->
     weights = state(1)
     weights["layer1.0.conv1.weight"][0, 0, 0, 0] = value
     with pytest.raises(
-        InputError, match=r"last\.pth: the tensor layer1\.0\.conv1\.weight has values that are"
+        InputError, match=r"last\.pth: the tensor layer1\.0\.conv1\.weight has NaN or infinite"
     ):
         read_state(saved(tmp_path, weights))
 

@@ -14,8 +14,8 @@ from liveness.video.decoder import VideoError, probe, read_frames
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    assert probe(tmp_path / "pipe.mp4").problem == "it is no regular file"
-    with pytest.raises(VideoError, match=r"pipe\.mp4: it is no regular file"):
+    assert probe(tmp_path / "pipe.mp4").problem == "it is not a regular file"
+    with pytest.raises(VideoError, match=r"pipe\.mp4: it is not a regular file"):
         read_frames(tmp_path / "pipe.mp4", [0.0])
 
 

@@ -185,6 +185,15 @@ def test_frames_are_converted_one_by_one(clips: Path) -> None:
     assert seen == [5, 10, 20]
 
 
+@pytest.mark.parametrize("kind", [ValueError, InputError])
+def test_an_error_of_the_conversion_is_not_taken_for_a_bad_video(clips: Path, kind: type[Exception]) -> None:
+    def convert(image: np.ndarray) -> np.ndarray:
+        raise kind("no face detector is installed")
+
+    with pytest.raises(kind, match=r"^no face detector is installed$"):
+        read_frames(clips / "h264.mp4", [0.0], convert=convert)
+
+
 def write_audio(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=48000)

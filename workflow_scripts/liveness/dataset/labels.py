@@ -82,7 +82,7 @@ def check_folds(labels: pd.DataFrame, folds: Folds) -> None:
         count = groups[labels["liveness_score"] == label].nunique()
         if count < folds.count:
             raise InputError(
-                f"the {name} videos are of {count} group{'s' * (count > 1)} of people (column group of the "
+                f"the {name} videos show {count} group{'s' * (count > 1)} of people (column group of the "
                 f"labels), fewer than folds.count ({folds.count}): a fold would hold none; lower it, or "
                 "label videos of more people."
             )

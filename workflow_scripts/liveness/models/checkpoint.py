@@ -81,7 +81,7 @@ def create(
             f"{config.hf_hub_id or config.url} "
             "on a machine with internet access and set models.<name>.pretrained to the file."
         ) from None
-    _check_image_size(architecture, image_size, options)
+    _check_image_size(module, architecture, image_size, options)
     head = module.get_classifier()  # type: ignore[operator]
     if isinstance(head, torch.nn.Linear):
         # timm initialises EfficientNet's head within +-1/sqrt(classes), which makes a two-class
@@ -94,20 +94,26 @@ def create(
     return Checkpoint(module, architecture, image_size, mean, std)
 
 
-def _check_image_size(architecture: str, image_size: int, options: dict[str, Any]) -> None:
+def _check_image_size(
+    module: torch.nn.Module, architecture: str, image_size: int, options: dict[str, Any]
+) -> None:
     """Raise InputError if the network cannot take images of this size.
 
-    A copy without memory tells: only shapes are computed.
+    A copy without memory, of which only shapes are computed, is tried first. Some operations need
+    memory, so the network itself has the last word.
     """
-    try:
-        with torch.device("meta"), torch.inference_mode():
-            network: Any = timm.create_model(architecture, **options).eval()
-            network(torch.zeros(2, 3, image_size, image_size))
-    except NotImplementedError:  # an operation that needs memory
+    with suppress(Exception), torch.device("meta"), torch.inference_mode():
+        timm.create_model(architecture, **options).eval()(torch.zeros(2, 3, image_size, image_size))
         return
+    training = module.training
+    try:
+        with torch.inference_mode():
+            module.eval()(torch.zeros(2, 3, image_size, image_size))
+        module.train(training)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        usual = network.pretrained_cfg["input_size"][-1]
+        described: Any = module.pretrained_cfg
+        usual = described["input_size"][-1]
         raise InputError(
             f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
             f"set models.<name>.image_size to {usual}, for which it was made."

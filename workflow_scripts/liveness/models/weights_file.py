@@ -36,7 +36,7 @@ def read_state(path: Path) -> State:
     state = _from_safetensors(path) if path.suffix == ".safetensors" else _from_pickle(path)
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: the tensor {name} has values that are no numbers; use other weights.")
+            raise InputError(f"{path}: the tensor {name} has NaN or infinite values; use other weights.")
     return state
 
 
@@ -56,14 +56,12 @@ def _from_pickle(path: Path) -> State:
             f"{path}: is damaged or contains more than tensors ({type(error).__name__}); save only the "
             "state_dict."
         ) from None
-    taken = []
     while isinstance(content, Mapping):
         inner = [key for key in (*AVERAGED, *RAW) if isinstance(content.get(key), Mapping)]
         if not inner:
             break
         if {*AVERAGED} & {*inner} and {*RAW} & {*inner}:
             log.info("%s: the averaged weights (%s) are taken, not the raw ones", path, inner[0])
-        taken.append(inner[0])
         content = content[inner[0]]
     entries: Mapping[Any, Any] = content if isinstance(content, Mapping) else {}
     return {str(name): tensor for name, tensor in entries.items() if isinstance(tensor, torch.Tensor)}

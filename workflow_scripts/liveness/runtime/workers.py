@@ -109,9 +109,10 @@ class Workers:
                 continue
             future = self._submit(pool, function, item)
             if not self._is_answered(future):
+                error = future.exception() if future.done() else None
                 reason = (
-                    f"the process that decoded it died twice{_exit_codes(future.exception())}"
-                    if future.done()
+                    f"the process that decoded it died twice{_exit_codes(error)}"
+                    if error
                     else f"it took longer than {self._seconds:g} s (limits.seconds)"
                 )
                 pool.shutdown(kill_workers=True)

@@ -32,16 +32,23 @@ class NoFramesError(ValueError):
 def open_video(path: Path, nvdec: bool = False) -> Iterator[Opened]:
     """Open a file and its best video stream, which decodes with one thread.
 
-    Raises NoFramesError for a file without frames of a supported size, one of BAD_FILE for a
-    damaged one, and InputError if `nvdec` finds no GPU.
+    Raises NoFramesError for a damaged file or one without frames of a supported size,
+    FileNotFoundError, and InputError if `nvdec` finds no GPU.
     """
     # PyAV's objects refer to each other, so those of the last file may wait with their buffers for
     # Python's next collection, dozens of files later
     gc.collect(1)
-    # opening a pipe would wait for a writer
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise NoFramesError("it is no regular file")
-    with _open(path, nvdec) as container:
+    try:
+        # opening a pipe would wait for a writer
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NoFramesError("it is not a regular file")
+        container = _open(path, nvdec)
+    except BAD_FILE as error:
+        if isinstance(error, FileNotFoundError | InputError | NoFramesError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise NoFramesError(f"cannot be read as a video ({reason})") from error
+    with container:
         stream = container.streams.best("video")
         if not isinstance(stream, av.VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
             raise NoFramesError("it has no video stream")

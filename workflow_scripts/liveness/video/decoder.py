@@ -149,24 +149,18 @@ def _read(
     nvdec: bool,
     convert: Callable[[np.ndarray], Picture],
 ) -> list[Frame[Picture]]:
-    try:
-        with open_video(file, nvdec) as opened:
-            if snap or nvdec or not is_long(opened):
-                with suppress(NoFramesError) if snap else nullcontext():
-                    return _read_in_one_pass(opened, times, snap, convert)
-                index = None
-            else:
-                index = seek_index(opened)
-        if index and (frames := _read_by_seeking(file, index, times, convert)):
-            return frames
-        # also a damaged file that has lost all its reference frames
-        with open_video(file, nvdec) as opened:
-            return _read_in_one_pass(opened, times, False, convert)
-    except BAD_FILE as error:
-        if isinstance(error, NoFramesError | FileNotFoundError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise NoFramesError(f"cannot be read as a video ({reason})") from error
+    with open_video(file, nvdec) as opened:
+        if snap or nvdec or not is_long(opened):
+            with suppress(NoFramesError) if snap else nullcontext():
+                return _read_in_one_pass(opened, times, snap, convert)
+            index = None
+        else:
+            index = seek_index(opened)
+    if index and (frames := _read_by_seeking(file, index, times, convert)):
+        return frames
+    # also a damaged file that has lost all its reference frames
+    with open_video(file, nvdec) as opened:
+        return _read_in_one_pass(opened, times, False, convert)
 
 
 def _probe(path: Path) -> Probe:
@@ -299,4 +293,7 @@ def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
     if frame.format.name == "nv12":
         # GPUs interleave the chroma planes, which swscale would interpolate differently
         frame = frame.reformat(format="yuv420p")
-    return orientation(frame).upright(frame.to_ndarray(format="rgb24"))
+    try:
+        return orientation(frame).upright(frame.to_ndarray(format="rgb24"))
+    except BAD_FILE as error:
+        raise NoFramesError(f"its pixels cannot be converted ({error})") from error
