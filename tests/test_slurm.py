@@ -173,9 +173,9 @@ def test_stopped_trainings_go_on(run: ClusterRun) -> None:
 @pytest.mark.slurm
 def test_the_sentence_of_a_failed_job_reaches_the_user(run: ClusterRun) -> None:
     """After a retry with twice the memory."""
-    (run.folder / "rows.csv").write_text("fname\ngone.mp4\n")
-    data = tiny_config()["data"]
-    data["test"] |= {"sample_submission": "rows.csv"}
+    (run.folder / "broken").mkdir()
+    (run.folder / "broken/noise.mp4").write_bytes(bytes(range(256)))
+    data = tiny_config()["data"] | {"test": {"videos": "broken"}}
     run.configure(config(data=data, ensemble={"calibration": "temperature"}))
     output = run.snakemake("submission", "evaluation", "--retries", "1", fails=True)
     assert "mem_mb=4000," in output
