@@ -29,7 +29,13 @@ def _rank(item: pytest.Item) -> int:
     tests that need no run, training first: it forks data loaders, which is unsafe in a process that
     already has many threads.
     """
-    first = {"test_report.py": 0, "test_fine_tune.py": 1, "test_workflow.py": 1, "test_incremental.py": 1}
+    first = {
+        "test_report.py": 0,
+        "test_fine_tune.py": 1,
+        "test_workflow.py": 1,
+        "test_analyses.py": 1,
+        "test_incremental.py": 1,
+    }
     needs_run = {"finished", "finished_real"} & set(getattr(item, "fixturenames", []))
     return first.get(item.path.name, 3 if needs_run else 2)
 

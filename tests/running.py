@@ -84,6 +84,10 @@ class Run:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
     @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    @property
     def options(self) -> list[str]:
         """Snakemake's options for this directory."""
         options = ["--snakefile", str(self.root / "Snakefile"), "--directory", str(self.folder)]
