@@ -149,7 +149,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "near_duplicates"), FOLDED),
     **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
     **dict.fromkeys(_of("models", "checkpoint", "normalisation", "model_soup"), TRAINED),
-    "models/weights_file": TRAINED,
+    **dict.fromkeys(_of("models", "architectures", "pretrained", "weights_file"), TRAINED),
     **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
     **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
     **dict.fromkeys(["training/depthwise", "runtime/malloc", "runtime/file_digest"], TRAINED),

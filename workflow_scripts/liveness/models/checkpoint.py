@@ -1,11 +1,6 @@
 """timm models for two classes (0 spoof, 1 live), their weights, and checkpoints in safetensors."""
 
-import difflib
-import importlib.util
 import json
-import logging
-import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,23 +10,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from liveness.models.weights_file import State, fit_names, misfit, read_state
+from liveness.models.architectures import check_image_size, likely_architecture, similar_architectures
+from liveness.models.pretrained import classifier_names, load_backbone, with_two_classes
+from liveness.models.weights_file import fit_names, misfit, read_state
 from liveness.runtime.errors import InputError
 
-log = logging.getLogger(__name__)
-
-# networks whose weights people publish most; each try costs a fraction of a second
-LIKELY = (
-    *(f"resnet{depth}" for depth in (18, 34, 50, 101)),
-    *(f"convnext_{size}" for size in ("atto", "nano", "tiny", "small", "base", "large", "xlarge")),
-    *(f"vit_{size}_patch16_224" for size in ("tiny", "small", "base", "large")),
-    *(f"efficientnet_b{number}" for number in range(5)),
-    *(f"tf_efficientnet_lite{number}" for number in range(3)),
-    *("mobilenetv2_100", "mobilenetv3_large_100", "swin_tiny_patch4_window7_224"),
-)
-
 Channels = tuple[float, float, float]
-PACKAGE = "package:"
 
 
 @dataclass(frozen=True)
@@ -62,7 +46,7 @@ def create(
     except RuntimeError:
         config = None
     if config is None or not timm.is_model(architecture):
-        raise InputError(f"timm has no architecture {architecture!r}; {_similar(architecture)}.")
+        raise InputError(f"timm has no architecture {architecture!r}; {similar_architectures(architecture)}.")
     if config.fixed_input_size:
         options["img_size"] = image_size
     try:
@@ -81,7 +65,7 @@ def create(
             f"{config.hf_hub_id or config.url} "
             "on a machine with internet access and set models.<name>.pretrained to the file."
         ) from None
-    _check_image_size(module, architecture, image_size, options)
+    check_image_size(module, architecture, image_size, options)
     head = module.get_classifier()  # type: ignore[operator]
     if isinstance(head, torch.nn.Linear):
         # timm initialises EfficientNet's head within +-1/sqrt(classes), which makes a two-class
@@ -89,79 +73,9 @@ def create(
         torch.nn.init.trunc_normal_(head.weight, std=0.02)
         torch.nn.init.zeros_(head.bias)
     if isinstance(pretrained, str):
-        _load_backbone(module, pretrained)
+        load_backbone(module, pretrained)
     mean, std = (cast(Channels, tuple(values)) for values in (config.mean, config.std))
     return Checkpoint(module, architecture, image_size, mean, std)
-
-
-def _check_image_size(
-    module: torch.nn.Module, architecture: str, image_size: int, options: dict[str, Any]
-) -> None:
-    """Raise InputError if the network cannot take images of this size.
-
-    A copy without memory, of which only shapes are computed, is tried first. Some operations need
-    memory, so the network itself has the last word.
-    """
-    with suppress(Exception), torch.device("meta"), torch.inference_mode():
-        timm.create_model(architecture, **options).eval()(torch.zeros(2, 3, image_size, image_size))
-        return
-    training = module.training
-    try:
-        with torch.inference_mode():
-            module.eval()(torch.zeros(2, 3, image_size, image_size))
-        module.train(training)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        described: Any = module.pretrained_cfg
-        usual = described["input_size"][-1]
-        raise InputError(
-            f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
-            f"set models.<name>.image_size to {usual}, for which it was made."
-        ) from None
-
-
-def _similar(architecture: str) -> str:
-    """Return the present name of an architecture that timm has renamed, or similar names."""
-    with suppress(Exception), torch.device("meta"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        renamed: Any = timm.create_model(architecture).pretrained_cfg
-        tag = f".{renamed['tag']}" if renamed.get("tag") else ""
-        return f"it is now called {renamed['architecture']}{tag}"
-    near = ", ".join(difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=5))
-    return f"similar names: {near or 'none'}"
-
-
-def _load_backbone(module: torch.nn.Module, source: str) -> None:
-    """Load ImageNet weights from a file or an installed package, except those of the new head."""
-    path = _packaged_weights(source.removeprefix(PACKAGE)) if source.startswith(PACKAGE) else Path(source)
-    loaded = fit_names(read_state(path), module, path)
-    classifier = tuple(f"{name}." for name in _classifier_names(module))
-    own = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith(classifier)}
-    backbone = {name: tensor for name, tensor in loaded.items() if not name.startswith(classifier)}
-    wanted = {name for name in own if not name.endswith("num_batches_tracked")}
-    if not all(name in backbone and backbone[name].shape == own[name].shape for name in wanted):
-        raise InputError(
-            f"{path}: its tensors do not match {type(module).__name__} ({misfit(backbone, own)})"
-            f"{_likely(backbone, classifier)}; expected weights for it."
-        )
-    module.load_state_dict({name: backbone[name] for name in wanted}, strict=False)
-
-
-def _classifier_names(module: torch.nn.Module) -> tuple[str, ...]:
-    names = module.pretrained_cfg["classifier"]  # type: ignore[index]
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _packaged_weights(package: str) -> Path:
-    """Return the only weights file inside an installed package."""
-    spec = importlib.util.find_spec(package)
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    files = [path for folder in folders for path in Path(folder).rglob("*.pth")]
-    if len(files) != 1:
-        raise InputError(
-            f"package:{package}: found {len(files)} .pth files; expected an installed package with just one."
-        )
-    return files[0]
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -204,43 +118,18 @@ def load_checkpoint(path: Path, architecture: str | None = None, image_size: int
     fresh = create(architecture, image_size)
     if not described:
         state = fit_names(state, fresh.module, path)
-        state = _with_two_classes(state, fresh.module, path)
+        state = with_two_classes(state, fresh.module, path)
     try:
         fresh.module.load_state_dict(state)
     except RuntimeError:
-        classifier = tuple(f"{name}." for name in _classifier_names(fresh.module))
+        classifier = tuple(f"{name}." for name in classifier_names(fresh.module))
         backbone = {name: tensor for name, tensor in state.items() if not name.startswith(classifier)}
         raise InputError(
             f"{path}: does not match {architecture} with two classes "
-            f"({misfit(state, fresh.module.state_dict())}){_likely(backbone, classifier)}."
+            f"({misfit(state, fresh.module.state_dict())}){likely_architecture(backbone, classifier)}."
         ) from None
     mean, std = (tuple(described.get(key, getattr(fresh, key))) for key in ("mean", "std"))
     return Checkpoint(fresh.module.eval(), architecture, image_size, mean, std)
-
-
-def _with_two_classes(state: State, module: torch.nn.Module, path: Path) -> State:
-    """Widen a head of one class, since softmax over (0, z) is the sigmoid of z; leave others."""
-    own = module.state_dict()
-    for name in _classifier_names(module):
-        for key in (f"{name}.weight", f"{name}.bias"):
-            if key in state and key in own and len(state[key]) == 1 and len(own[key]) == 2:
-                state = state | {key: torch.cat([torch.zeros_like(state[key]), state[key]])}
-                log.info("%s: %s has one class; its logit is taken for that of live", path, key)
-    return state
-
-
-def _likely(backbone: State, classifier: tuple[str, ...]) -> str:
-    """Name an architecture that tensors fit, as the end of a sentence; "" if none is found."""
-    shapes = {name: tensor.shape for name, tensor in backbone.items() if "num_batches" not in name}
-    if not shapes:
-        return ""
-    for name in LIKELY:
-        with suppress(Exception), torch.device("meta"):
-            own = timm.create_model(name).state_dict()
-            heads = {key for key in own if key.startswith(classifier) or "num_batches" in key}
-            if shapes == {key: tensor.shape for key, tensor in own.items() if key not in heads}:
-                return f"; they fit {name}"
-    return ""
 
 
 def _description(path: Path) -> dict[str, Any]:

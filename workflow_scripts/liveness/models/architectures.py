@@ -1,0 +1,73 @@
+"""timm's architectures: their names, what they take, and which of them tensors fit."""
+
+import difflib
+import warnings
+from contextlib import suppress
+from typing import Any
+
+import timm
+import torch
+
+from liveness.models.weights_file import State
+from liveness.runtime.errors import InputError
+
+# networks whose weights people publish most; each try costs a fraction of a second
+LIKELY = (
+    *(f"resnet{depth}" for depth in (18, 34, 50, 101)),
+    *(f"convnext_{size}" for size in ("atto", "nano", "tiny", "small", "base", "large", "xlarge")),
+    *(f"vit_{size}_patch16_224" for size in ("tiny", "small", "base", "large")),
+    *(f"efficientnet_b{number}" for number in range(5)),
+    *(f"tf_efficientnet_lite{number}" for number in range(3)),
+    *("mobilenetv2_100", "mobilenetv3_large_100", "swin_tiny_patch4_window7_224"),
+)
+
+
+def check_image_size(
+    module: torch.nn.Module, architecture: str, image_size: int, options: dict[str, Any]
+) -> None:
+    """Raise InputError if the network cannot take images of this size.
+
+    A copy without memory, of which only shapes are computed, is tried first. Some operations need
+    memory, so the network itself has the last word.
+    """
+    with suppress(Exception), torch.device("meta"), torch.inference_mode():
+        timm.create_model(architecture, **options).eval()(torch.zeros(2, 3, image_size, image_size))
+        return
+    training = module.training
+    try:
+        with torch.inference_mode():
+            module.eval()(torch.zeros(2, 3, image_size, image_size))
+        module.train(training)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        described: Any = module.pretrained_cfg
+        usual = described["input_size"][-1]
+        raise InputError(
+            f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
+            f"set models.<name>.image_size to {usual}, for which it was made."
+        ) from None
+
+
+def similar_architectures(architecture: str) -> str:
+    """Return the present name of an architecture that timm has renamed, or similar names."""
+    with suppress(Exception), torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        renamed: Any = timm.create_model(architecture).pretrained_cfg
+        tag = f".{renamed['tag']}" if renamed.get("tag") else ""
+        return f"it is now called {renamed['architecture']}{tag}"
+    near = ", ".join(difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=5))
+    return f"similar names: {near or 'none'}"
+
+
+def likely_architecture(backbone: State, classifier: tuple[str, ...]) -> str:
+    """Name an architecture that tensors fit, as the end of a sentence; "" if none is found."""
+    shapes = {name: tensor.shape for name, tensor in backbone.items() if "num_batches" not in name}
+    if not shapes:
+        return ""
+    for name in LIKELY:
+        with suppress(Exception), torch.device("meta"):
+            own = timm.create_model(name).state_dict()
+            heads = {key for key in own if key.startswith(classifier) or "num_batches" in key}
+            if shapes == {key: tensor.shape for key, tensor in own.items() if key not in heads}:
+                return f"; they fit {name}"
+    return ""
