@@ -312,9 +312,27 @@ def stress_job(folder: Path, number: int, gpus: int, seconds: float) -> None:
         os.kill(parent, signal.SIGKILL)
 
 
+def wait_for_files(folder: Path, pattern: str, count: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob(pattern))) < count:
+        assert time.monotonic() < deadline, sorted(folder.iterdir())
+        time.sleep(0.01)
+
+
+def hold_all(folder: Path) -> None:
+    """Lease all GPUs until enough jobs wait for them."""
+    gpu_leases.lease(6)
+    (folder / "held").touch()
+    while not (folder / "enough").exists():
+        time.sleep(0.01)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs /proc to see which processes live")
 def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """200 processes request 1-4 of 6 GPUs; many are killed, and some leave a child behind."""
+    """200 processes request 1-4 of 6 GPUs; many are killed, and some leave a child behind.
+
+    At any speed of the machine, the first twenty wait, and five of them are killed.
+    """
     monkeypatch.setenv("GPU_LEASES", str(tmp_path / "locks"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "a,b,c,d,e,f")
     (tmp_path / "claims").mkdir()
@@ -324,13 +342,21 @@ def test_stress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fork = multiprocessing.get_context("fork")
     # jobs work longer than a process takes to start, so that a queue builds up
     started, jobs, to_kill = time.monotonic(), [], []
+    holder = fork.Process(target=hold_all, args=(tmp_path,))
+    holder.start()
+    wait_for_files(tmp_path, "held", 1)
     for number, gpus in enumerate(rng.choice([1, 2, 3, 4], 200, p=[0.5, 0.2, 0.1, 0.2])):
         job = fork.Process(target=stress_job, args=(tmp_path, number, int(gpus), rng.uniform(0, 0.12)))
         job.start()
         jobs.append(job)
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 and number > 19:
             to_kill.append((time.monotonic() + rng.uniform(0, 1), job))
         time.sleep(0.01)
+        if number == 19:
+            wait_for_files(tmp_path, "*.asked", 20)
+            for waiting in jobs[1:6]:
+                waiting.kill()
+            (tmp_path / "enough").touch()
         for moment, victim in to_kill:
             if moment < time.monotonic():
                 victim.kill()
