@@ -114,6 +114,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @of("snakemake")
 def test_snakemake_plans_the_command(words: tuple[str, ...], place: Path) -> None:
     planned = without_plugins(words)

@@ -3,6 +3,7 @@
 import difflib
 import warnings
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import timm
@@ -62,12 +63,15 @@ def similar_architectures(architecture: str) -> str:
 def likely_architecture(backbone: State, classifier: tuple[str, ...]) -> str:
     """Name an architecture that tensors fit, as the end of a sentence; "" if none is found."""
     shapes = {name: tensor.shape for name, tensor in backbone.items() if "num_batches" not in name}
-    if not shapes:
-        return ""
-    for name in LIKELY:
-        with suppress(Exception), torch.device("meta"):
-            own = timm.create_model(name).state_dict()
-            heads = {key for key in own if key.startswith(classifier) or "num_batches" in key}
-            if shapes == {key: tensor.shape for key, tensor in own.items() if key not in heads}:
-                return f"; they fit {name}"
+    for name in LIKELY if shapes else ():
+        own = {key: shape for key, shape in _shapes(name).items() if not key.startswith(classifier)}
+        if own == shapes:
+            return f"; they fit {name}"
     return ""
+
+
+@cache
+def _shapes(architecture: str) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        state = timm.create_model(architecture).state_dict()
+    return {name: tensor.shape for name, tensor in state.items() if "num_batches" not in name}
