@@ -74,7 +74,9 @@ def local(place: str | Path) -> Iterator[Path]:
         yield Path(place)
         return
     with writing(tempfile.gettempdir()):
-        copy = tempfile.NamedTemporaryFile(prefix="liveness-", suffix=PurePosixPath(str(place)).suffix)
+        copy = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed below)
+            prefix="liveness-", suffix=PurePosixPath(str(place)).suffix
+        )
     with copy:
         try:
             with writing(copy.name), _s3().open_input_stream(_key(str(place))) as source:

@@ -172,8 +172,8 @@ def _check(archive: Path, members: Sequence[Member], target: Path) -> None:
         for part, most in sizes:
             if len(part.encode()) > most:
                 raise InputError(
-                    f"{archive}: the name {part[:40]!r}... has {len(part.encode())} bytes; expected {most} at "
-                    "most, as file systems allow: rename it and pack the files again."
+                    f"{archive}: the name {part[:40]!r}... has {len(part.encode())} bytes; expected {most} "
+                    "at most, as file systems allow: rename it and pack the files again."
                 )
         mode = stat.S_IFMT(info.external_attr >> 16)
         if info.create_system not in WINDOWS and mode not in (0, stat.S_IFREG):
@@ -184,8 +184,8 @@ def _check(archive: Path, members: Sequence[Member], target: Path) -> None:
         if info.compress_type not in METHODS:
             method = OTHER_METHODS.get(info.compress_type, f"method {info.compress_type}")
             raise InputError(
-                f"{archive}: {name} is compressed with {method}, which cannot be unpacked here; pack the files "
-                "again with deflate."
+                f"{archive}: {name} is compressed with {method}, which cannot be unpacked here; pack the "
+                "files again with deflate."
             )
         if name in seen:
             raise InputError(f"{archive}: contains two files named {name}; do not use this archive.")
@@ -202,8 +202,8 @@ def _check(archive: Path, members: Sequence[Member], target: Path) -> None:
     free = free_space(target)
     if size > free:
         raise InputError(
-            f"{archive}: needs {readable_size(size)} for {target}, where only {readable_size(free)} are left; "
-            "free up space."
+            f"{archive}: needs {readable_size(size)} for {target}, where only {readable_size(free)} are "
+            "left; free up space."
         )
 
 
