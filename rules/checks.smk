@@ -1,5 +1,10 @@
 # Mistakes that stop every run before it costs anything.
-from liveness.planning import checks
+import logging
+
+from snakemake.logging import logger
+
+from liveness.planning import checks, space
+from liveness.runtime import disk
 from liveness.settings.folds import Folds
 
 
@@ -33,10 +38,46 @@ def mistakes():
         yield from checks.wrong_names(rows, folder_here("test"), limit, LOOKED_AT)
 
 
+def missing_networks():
+    """Each model and fold without an engine, or without weights."""
+    for name, fold in all_members():
+        missing = [
+            not os.path.exists(prefixed(path.format(model=name, fold=fold)))
+            for path in (WEIGHTS, PARITY_SAMPLE, ENGINE)
+        ]
+        model = config["models"][name]
+        missing[0] &= fold not in model["weights"]
+        if any(missing[::2]):
+            yield space.Network(model["architecture"], *missing)
+
+
+def warn_of_space():
+    """Warn if the results may not fit on their disk; what is there already is not counted."""
+    networks, frames, training = [*missing_networks()], 0, config["training"]
+    labels = prefixed(DATA.get("train", {}).get("labels", ""))
+    if networks and is_here(labels) and os.path.isfile(labels):
+        stored = Path(prefixed(FRAMES)).parent.parent / "train"
+        there = len(os.listdir(stored)) if stored.is_dir() else 0
+        videos = space.labelled_videos(labels) * max(0, 1 - there / len(SHARDS))
+        frames = space.frames_size(videos, config["frames"])
+    states = 1 + (training["soup_epochs"] if training["soup"] != "none" else 1)
+    size = space.networks_size(networks, PRECISIONS, states)
+    if sentence := space.space_warning(frames, size, prefixed("results")):
+        logger.warning(sentence)
+
+
+# Snakemake itself writes below the working directory, and fails there with a traceback, as its log
+# does at each line.
+logging.raiseExceptions = False
+if workflow.is_main_process and (refused := disk.refusal(os.path.abspath(".snakemake"))):
+    raise WorkflowError(refused)
+
 # `score` and `compare` need nothing that results were made from.
 if workflow.is_main_process and not config.keys() & {"videos", "runs"}:
     if found := [*mistakes()]:
         raise WorkflowError("The configuration cannot be used.", *found)
+    if is_here("results"):
+        warn_of_space()
 
 if forgetful := forgetful_rules():
     raise WorkflowError(

@@ -138,7 +138,7 @@ def _of(package: str, *modules: str) -> list[str]:
 
 
 MODULES: dict[str, set[str]] = {
-    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write"), LISTED | SCORER_CONFIG),
+    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write", "disk"), LISTED | SCORER_CONFIG),
     **dict.fromkeys(_of("runtime", "workers", "child_process"), LISTED),
     **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder", "container"), LISTED),
@@ -153,6 +153,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
     **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
     **dict.fromkeys(["training/depthwise", "runtime/malloc", "runtime/file_digest"], TRAINED),
+    "training/atomic_checkpoints": TRAINED,
     **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED),
     "engines/parity_sample": EXPORTED,
     **dict.fromkeys(_of("engines", "catalog", "registry", "compile", "metadata", "parity"), COMPILED),
@@ -179,7 +180,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("storage", "zip_archives", "download"), NOTHING),
     # checking, planning and monitoring
     **dict.fromkeys(_of("planning", "configuration", "schema", "checks", "failures"), NOTHING),
-    **dict.fromkeys(_of("planning", "code_digest", "result_paths"), NOTHING),
+    **dict.fromkeys(_of("planning", "code_digest", "result_paths", "space"), NOTHING),
     # plain data, whose values are parameters
     **dict.fromkeys(_of("settings", "configuration", "constraints", "frames", "folds"), NOTHING),
     **dict.fromkeys(_of("settings", "training", "engine", "inference", "ensemble", "limits"), NOTHING),

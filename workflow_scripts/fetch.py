@@ -22,5 +22,5 @@ if params.unzip:
     unzip(part, dict(zip(params.unzip, output, strict=True)))
     part.unlink()
 else:
-    with atomic_write(output[0]) as path:
+    with atomic_write(output[0], part.stat().st_size) as path:
         shutil.move(part, path)

@@ -35,6 +35,7 @@ job = make_job(
 )
 fit_together(job, processes=max(1, snakemake.resources.gpu))
 for name, output in ((FOUND, snakemake.output.lr), (CURVE, snakemake.output.curve)):
-    with atomic_write(output) as path:
-        shutil.copyfile(Path(job.state, name), path)
+    made = Path(job.state, name)
+    with atomic_write(output, made.stat().st_size) as path:
+        shutil.copyfile(made, path)
 forget(Path(job.state))

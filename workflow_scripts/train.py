@@ -38,6 +38,7 @@ job = make_job(
 )
 fit_together(job, processes=max(1, snakemake.resources.gpu))
 for name, output in ((WEIGHTS, snakemake.output.weights), (HISTORY, snakemake.output.history)):
-    with atomic_write(output) as path:
-        shutil.copyfile(Path(job.state, name), path)
+    made = Path(job.state, name)
+    with atomic_write(output, made.stat().st_size) as path:
+        shutil.copyfile(made, path)
 forget(Path(job.state))

@@ -16,8 +16,10 @@ from liveness.engines.metadata import EngineMetadata
 from liveness.engines.parity import Limits, ParityError
 from liveness.engines.registry import open_backend
 from liveness.models.checkpoint import save_checkpoint
+from liveness.runtime.disk import DiskError
 from liveness.runtime.errors import InputError
 from liveness.runtime.file_digest import sha256
+from small_disks import small_files
 
 
 def compile_openvino(exported: Exported, stem: Path, precision: str = "auto") -> EngineMetadata:
@@ -162,3 +164,9 @@ def test_eight_bits_without_nncf_are_one_sentence(
     with pytest.raises(InputError, match=r"needs the package nncf .*pip install '\.\[int8\]'"):
         compile_openvino(convnext, tmp_path / "0", "int8")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_engine_that_does_not_fit_is_no_engine(convnext: Exported, tmp_path: Path) -> None:
+    with small_files(50_000), pytest.raises(DiskError, match=r"0 \(a folder\) cannot be written: "):
+        compile_openvino(convnext, tmp_path / "0" / "engine", precision="fp32")
+    assert not [*(tmp_path / "0").iterdir()]

@@ -79,3 +79,9 @@ def test_a_run_that_ctrl_c_stopped_names_what_failed_by_itself(run_log: Path) ->
     submit, last = failures(run_log)
     assert submit == "submit failed: rows.csv: no rows."
     assert last.startswith("interrupted: ")
+
+
+def test_a_log_that_the_disk_refuses(run_log: Path) -> None:
+    run_log.write_text(ONE.format(rule="blend", log="/sys/kernel/blend.log"))
+    (line,) = failures(run_log)
+    assert line.startswith("blend failed: /sys/kernel/blend.log (a log) cannot be written: /sys/kernel ")

@@ -1,6 +1,7 @@
 """Log and terminal output of real job processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,21 @@ from running import ROOT
 HEAD = "from liveness.runtime.job_log import start_log\nstart_log('logs/job.log')\n"
 
 
-def run(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Run a job that starts its log in `folder`; return the process and the log."""
-    (folder / "job.py").write_text(HEAD + body, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts"), "PYTHONUTF8": "1"}
+INPUT_ERROR = "from liveness.runtime.errors import InputError\nraise InputError('rows.csv: no rows.')\n"
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts"), "PYTHONUTF8": "1"}
+
+
+def run(folder: Path, body: str, first: str = "") -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run a job that starts its log in `folder`; return the process and the log.
+
+    `first` runs before the log starts.
+    """
+    first = f"import signal\n{first}\n" if first else ""
+    (folder / "job.py").write_text(first + HEAD + body, encoding="utf-8")
     process = subprocess.run(
         [sys.executable, "job.py"],
         cwd=folder,
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -67,3 +75,65 @@ def test_a_rerun_overwrites_the_log(tmp_path: Path) -> None:
     run(tmp_path, "1 / 0\n")
     _, log = run(tmp_path, "import logging\nlogging.info('well')\n")
     assert len(log.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_that_is_told_to_stop_says_so(tmp_path: Path, number: signal.Signals) -> None:
+    body = (
+        "import os\nfrom liveness.runtime.atomic_write import atomic_write\n"
+        "with atomic_write('out/a.csv') as path:\n    path.touch()\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+    )
+    process, log = run(tmp_path, body)
+    assert process.returncode == 1
+    assert process.stderr == f"stopped by {number.name}; run the same command again to continue.\n"
+    assert log.endswith(f"ERROR {process.stderr}")
+    assert not [*(tmp_path / "out").iterdir()]
+
+
+def test_signals_end_forked_children_silently(tmp_path: Path) -> None:
+    body = (
+        "import os, signal\nchild = os.fork()\n"
+        "if not child:\n    os.kill(os.getpid(), signal.SIGTERM)\n    os._exit(3)\n"
+        "print(os.WTERMSIG(os.waitpid(child, 0)[1]))\n"
+    )
+    process, log = run(tmp_path, body)
+    assert (process.returncode, process.stdout, process.stderr, log) == (
+        0,
+        f"{int(signal.SIGTERM)}\n",
+        "",
+        "",
+    )
+
+
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    code = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    process, _ = run(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('on')\n", code)
+    assert process.stdout == "on\n"
+
+
+def test_a_full_disk_has_a_sentence_wherever_a_job_writes(tmp_path: Path) -> None:
+    process, log = run(tmp_path, "with open('/dev/full', 'w') as file:\n    file.write('x')\n")
+    assert process.returncode == 1
+    assert log.splitlines()[-1].endswith("free up space and run the same command again.")
+    assert "logs (a folder) cannot be written: the disk is full (" in log
+    assert "Traceback" not in log + process.stderr
+
+
+def test_a_log_on_a_full_disk_spoils_no_sentence(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/job.log").symlink_to("/dev/full")
+    (tmp_path / "job.py").write_text(HEAD + INPUT_ERROR, encoding="utf-8")
+    process = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True)
+    assert (process.returncode, process.stderr) == (1, b"rows.csv: no rows.\n")
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "logs").symlink_to("/sys/kernel")
+    (tmp_path / "job.py").write_text(HEAD, encoding="utf-8")
+    process = subprocess.run(
+        [sys.executable, "job.py"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert process.returncode == 1
+    assert process.stderr.startswith("logs/job.log (a log) cannot be written: ")
+    assert process.stderr.count("\n") == 1

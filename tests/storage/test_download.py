@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from liveness.runtime.disk import DiskError
 from liveness.runtime.errors import InputError
 from liveness.storage.download import download
+from small_disks import small_files
 from web_server import CONTENT, SHA, Server, serve
 
 
@@ -54,3 +56,14 @@ def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path, before:
 def test_a_wrong_address(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"/none: download failed \(HTTP Error 404: Not Found\); 0 bytes"):
         download(server.url("/none"), SHA, tmp_path / "part")
+
+
+def test_a_download_on_a_full_disk_blames_no_server(server: Server, tmp_path: Path) -> None:
+    part = tmp_path / "1.part"
+    with (
+        small_files(1 << 20),
+        pytest.raises(DiskError, match=r"1\.part \(a download\) .* .it needs 3\.1 MB, 1\.0"),
+    ):
+        download(server.url("/file"), SHA, part)
+    assert download(server.url("/file"), SHA, part).read_bytes() == CONTENT
+    assert server.asked == [("/file", None), ("/file", "bytes=1048576-")]

@@ -11,6 +11,7 @@ from tiny_task import train, weights
 
 from liveness.models.checkpoint import Checkpoint
 from liveness.runtime.errors import InputError
+from liveness.runtime.job_log import Stopped, stop_on_signals
 from liveness.training.callbacks import History
 from liveness.training.lightning_module import Classifier
 
@@ -34,6 +35,26 @@ def test_a_run_that_is_told_to_stop_goes_on_in_mid_epoch(
     resumed, history = train(frames, tmp_path)
     assert torch.equal(weights(resumed), weights(trained[1]))
     pd.testing.assert_frame_equal(history, trained[2])
+
+
+def test_ctrl_c_ends_training_with_a_sentence(frames: Path, tmp_path: Path) -> None:
+    """Lightning would exit without one."""
+
+    def interrupt(self: Classifier, batch: object, batch_idx: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(Stopped, match="stopped by SIGINT; run the same"),
+    ):
+        patch.setattr(Classifier, "on_train_batch_start", interrupt)
+        stop_on_signals()
+        try:
+            train(frames, tmp_path)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def test_the_history_is_in_the_checkpoint(trained: tuple[Path, Checkpoint, pd.DataFrame]) -> None:

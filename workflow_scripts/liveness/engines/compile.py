@@ -27,6 +27,7 @@ from liveness.engines.parity import Limits, ParityError, measure, require, table
 from liveness.engines.parity_sample import ReferenceSample, write_sample
 from liveness.engines.precision_search import FRAMES, choose_float32_layers
 from liveness.engines.registry import open_backend
+from liveness.runtime.disk import writing
 from liveness.runtime.errors import InputError
 from liveness.runtime.file_digest import sha256
 
@@ -72,9 +73,14 @@ def compile_engine(
     options, limits = options or BuildOptions(), limits or Limits()
     library = open_backend(backend, stem=stem, options=options)
     candidates = _candidates(library, backend, precision)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    with writing(stem.parent):
+        stem.parent.mkdir(parents=True, exist_ok=True)
     for candidate in candidates:
-        with tempfile.TemporaryDirectory(prefix=f".{stem.name}.", dir=stem.parent) as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{stem.name}.", dir=stem.parent) as folder,
+            # an engine is about as large as what it is built from
+            writing(stem.parent, draft=Path(folder), size=max(map(_size, sources.values()))),
+        ):
             workshop = _Workshop(library, Path(folder), candidate, sources, reference, max_batch, threads)
             try:
                 source, float32 = _source(workshop, backend, limits, only_if_faster=precision == "auto")
@@ -120,6 +126,10 @@ def compile_engine(
                 draft.with_name(name).replace(stem.with_name(name))
             return metadata
     raise AssertionError("the last candidate returns or raises")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _candidates(library: Backend, backend: str, precision: str) -> tuple[str, ...]:

@@ -83,14 +83,15 @@ def export_onnx(
     """
     half = precision == "fp16"
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())
-    if parameters * (2 if half else 4) > MAX_ONNX_BYTES - 2**24:
+    size = parameters * (2 if half else 4)
+    if size > MAX_ONNX_BYTES - 2**24:
         raise InputError(
             f"{path}: {parameters / 1e6:.0f} million {precision} weights exceed the 2 GB of one ONNX file; "
             f"choose a smaller model{'' if half else ' or engine.precision: fp16'}"
         )
     classifier = PixelClassifier(_with_plain_pooling(network), mean, std, half=half).eval()
     example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
-    with _silence(), torch.no_grad(), atomic_write(path) as temporary:
+    with _silence(), torch.no_grad(), atomic_write(path, size) as temporary:
         try:
             program = torch.onnx.export(
                 classifier,

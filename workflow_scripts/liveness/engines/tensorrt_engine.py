@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from liveness.engines.cuda import active_context, driver, gpu_name
 from liveness.engines.interface import AHEAD_OF_TIME, INPUT_NAME, OUTPUT_NAME, BuildOptions, Engine
 from liveness.engines.metadata import engine_file
 from liveness.runtime.atomic_write import atomic_write
+from liveness.runtime.disk import writing
 from liveness.runtime.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -327,7 +328,9 @@ def _kept(path: Path | None) -> bytes:
 def _keep(path: Path | None, content: bytes) -> None:
     """Cache content for later runs. Concurrent jobs may overwrite it: no result depends on it."""
     if path is not None and content != _kept(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
-            temporary.write(content)
-        Path(temporary.name).replace(path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+                draft = Path(folder, path.name)
+                draft.write_bytes(content)
+                draft.replace(path)

@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import timm
 import torch
+from huggingface_hub.constants import HF_HUB_CACHE
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from liveness.models.architectures import check_image_size, likely_architecture, similar_architectures
 from liveness.models.pretrained import classifier_names, load_backbone, with_two_classes
 from liveness.models.weights_file import fit_names, misfit, read_state
+from liveness.runtime.disk import disk_error
 from liveness.runtime.errors import InputError
 
 Channels = tuple[float, float, float]
@@ -60,6 +62,8 @@ def create(
     except (OSError, RuntimeError) as error:
         if not from_hub:
             raise
+        if problem := disk_error(error, HF_HUB_CACHE):
+            raise problem from None
         raise InputError(
             f"the weights of {architecture} cannot be downloaded ({type(error).__name__}); download "
             f"{config.hf_hub_id or config.url} "

@@ -4,12 +4,15 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from liveness.runtime.disk import refusal
 from liveness.runtime.errors import InputError
 from liveness.storage.s3 import local
 
 
 def failures(*run_logs: Path) -> list[str]:
     """Return one line per failed rule in Snakemake's run logs: its jobs' errors, or their log file.
+
+    A log without a sentence may be one that the disk refused: the line then says that instead.
 
     Snakemake prints some thirty lines about a failed job after the job's own error message. For
     jobs that a cluster ran as one (a group), it lists all of them, indented, whichever failed; only
@@ -26,7 +29,7 @@ def failures(*run_logs: Path) -> list[str]:
     ]
     group_has_errors = any(in_group and sentences for in_group, *_, sentences in failed)
     lines = [
-        f"{name} failed: {sentences or f'see {log}'}"
+        f"{name} failed: {sentences or refusal(log) or f'see {log}'}"
         for in_group, name, log, sentences in failed
         if sentences or not (in_group and group_has_errors)
     ]

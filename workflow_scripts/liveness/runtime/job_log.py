@@ -1,32 +1,77 @@
-"""Logging of a job, to the terminal and to its log file."""
+"""Logging of a job, to the terminal and to its log file, up to its closing sentence."""
 
 import logging
+import os
+import signal
 import sys
 import warnings
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
+from liveness.runtime.disk import disk_error, writing
 from liveness.runtime.errors import InputError
 
 
-def start_log(path: str | Path) -> None:
-    """Log records and warnings to the terminal and to `path`.
+class Stopped(BaseException):
+    """A signal asked the job to stop.
 
-    An uncaught InputError is logged as its message alone, any other exception with its traceback.
+    No KeyboardInterrupt, of which Lightning makes an exit without a message.
     """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+
+def start_log(path: str | Path) -> None:
+    """Log records and warnings to the terminal and to `path`, and end on Ctrl-C and SIGTERM.
+
+    An uncaught InputError is logged as its message alone, as are signals and a disk that is full,
+    any other exception with its traceback. Raises DiskError if the log cannot be written.
+    """
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(logging.Formatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[terminal], force=True)
+    # a log on a full disk prints no traceback for each of its lines
+    logging.raiseExceptions = False
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    sys.excepthook = _report
+    results = Path(path).parent
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sentence = _sentence(error, results)
+        if sentence:
+            logging.getLogger(__name__).error("%s", sentence)
+        else:
+            logging.getLogger(__name__).critical("the job failed", exc_info=(kind, error, trace))
+
+    sys.excepthook = report
+    stop_on_signals()
+    with writing(path):
+        results.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(file)
 
 
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, InputError):
-        logging.getLogger(__name__).error("%s", error)
-    else:
-        logging.getLogger(__name__).critical("the job failed", exc_info=(kind, error, trace))
+def stop_on_signals() -> None:
+    """Raise Stopped in this process when Ctrl-C or SIGTERM reach it."""
+    job = os.getpid()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if os.getpid() != job:
+            # a forked child ends as if there were no handler
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise Stopped(f"stopped by {signal.Signals(number).name}; run the same command again to continue.")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # nohup ignores signals
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+
+
+def _sentence(error: BaseException, results: Path) -> str | None:
+    """Return the message of an error that needs no traceback."""
+    if isinstance(error, InputError | Stopped):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        problem = disk_error(error, error.filename or results)
+        return str(problem) if problem else None
+    return None

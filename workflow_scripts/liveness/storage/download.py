@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from liveness.runtime.disk import writing
 from liveness.runtime.errors import InputError
 from liveness.runtime.file_digest import sha256
 
@@ -22,10 +23,11 @@ TIMEOUT = 60
 def download(url: str, expected: str, part: Path) -> Path:
     """Download `url` to `part` and return it; resume from what an earlier call left there.
 
-    Raises InputError if the download fails, which keeps the bytes received so far, or if the
-    SHA-256 differs from `expected` (hexadecimal), which deletes them.
+    Raises InputError if the download fails or the disk is full, which keeps the bytes received so
+    far, or if the SHA-256 differs from `expected` (hexadecimal), which deletes them.
     """
-    part.parent.mkdir(parents=True, exist_ok=True)
+    with writing(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
     if not (part.is_file() and sha256(part) == expected):
         try:
             _fetch(url, part)
@@ -63,6 +65,7 @@ def _fetch(url: str, part: Path) -> None:
         have = size if goes_on else 0
         log.info("%s: have %d of %d bytes", url, have, have + length)
         with (
+            writing(part, size=have + length if length else None),
             part.open("ab" if goes_on else "wb") as file,
             tqdm.wrapattr(
                 response, "read", initial=have, total=have + length or None, desc="fetching"

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from liveness.runtime.disk import writing
 from liveness.runtime.errors import InputError
 
 SCHEME = "s3://"
@@ -66,20 +67,25 @@ def read_start(place: str, size: int) -> bytes:
 def local(place: str | Path) -> Iterator[Path]:
     """Yield a local path of a file; a file in S3 is downloaded to TMPDIR and deleted afterwards.
 
-    Raises FileNotFoundError if there is no such file in S3, InputError if the download fails.
+    Raises FileNotFoundError if there is no such file in S3, InputError if the download fails or
+    TMPDIR is full.
     """
     if not is_remote(place):
         yield Path(place)
         return
-    with tempfile.NamedTemporaryFile(prefix="liveness-", suffix=PurePosixPath(str(place)).suffix) as copy:
+    with writing(tempfile.gettempdir()):
+        copy = tempfile.NamedTemporaryFile(  # noqa: SIM115 (closed below)
+            prefix="liveness-", suffix=PurePosixPath(str(place)).suffix
+        )
+    with copy:
         try:
-            with _s3().open_input_stream(_key(str(place))) as source:
+            with writing(copy.name), _s3().open_input_stream(_key(str(place))) as source:
                 shutil.copyfileobj(source, copy, 1 << 20)
+                copy.flush()
         except FileNotFoundError:
             raise FileNotFoundError(f"{place}: no such file") from None
         except OSError as error:
             raise InputError(f"{place}: cannot be fetched ({error}); {_ADVICE}") from None
-        copy.flush()
         yield Path(copy.name)
 
 

@@ -22,7 +22,9 @@ from torch.utils.data import DataLoader
 
 from liveness.models.checkpoint import Checkpoint
 from liveness.models.model_soup import greedy_soup, uniform_soup
+from liveness.runtime.disk import writing
 from liveness.runtime.malloc import keep_freed_memory
+from liveness.training.atomic_checkpoints import AtomicCheckpoints
 from liveness.training.callbacks import History, Preemption
 from liveness.training.data_loading import make_loaders, this_share
 from liveness.training.lightning_module import Classifier, lightning_precision, make_classifier
@@ -76,13 +78,15 @@ def fine_tune(
     with warnings.catch_warnings():
         # Lightning recommends more workers than the job has cores
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(
-            module,
-            loaders.training,
-            loaders.validation,
-            ckpt_path=last if last.is_file() else None,
-            weights_only=True,
-        )
+        # where the loggers write; checkpoints have their own sentence
+        with writing(logs):
+            trainer.fit(
+                module,
+                loaders.training,
+                loaders.validation,
+                ckpt_path=last if last.is_file() else None,
+                weights_only=True,
+            )
 
     members = [_weights(path) for path in sorted(best.best_k_models, key=best.best_k_models.__getitem__)]
     module.load_state_dict(_soup(members, task, module, loaders.validation) if mixed else members[0])
@@ -110,6 +114,7 @@ def make_trainer(task: Task, steps: int, **options: Any) -> lightning.Trainer:
         log_every_n_steps=5,
         enable_model_summary=False,
         deterministic="warn",
+        plugins=[AtomicCheckpoints()],
         **options,
     )
 

@@ -26,6 +26,7 @@ from liveness.models.checkpoint import create, save_checkpoint
 from liveness.runtime import gpu_leases
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.child_process import end_with_parent
+from liveness.runtime.disk import refusal
 from liveness.runtime.errors import InputError
 from liveness.runtime.file_digest import sha256
 from liveness.settings.training import Augmentation
@@ -192,7 +193,7 @@ def fit_together(job: Job, processes: int) -> None:
         raise InputError(
             problem.read_text(encoding="utf-8")
             if problem.is_file()
-            else f"one of {processes} training processes failed; see the messages above."
+            else refusal(state) or f"one of {processes} training processes failed; see the messages above."
         )
 
 

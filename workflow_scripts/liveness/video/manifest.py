@@ -15,6 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from liveness.runtime.atomic_write import atomic_write
+from liveness.runtime.disk import writing
 from liveness.runtime.errors import InputError
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.settings.limits import DEFAULT_LIMITS, Limits
@@ -155,11 +156,13 @@ def build_manifest(
     resumes where it stopped. Unreadable files are probed again in every run: the disk may have been
     at fault. Memory holds one shard at a time and, for S3, the listing of one folder.
 
-    Raises InputError like `find_videos`.
+    Raises InputError like `find_videos`, and if the disk is full.
     """
-    cache.parent.mkdir(parents=True, exist_ok=True)
+    with writing(cache):
+        cache.parent.mkdir(parents=True, exist_ok=True)
     # without file locks, which cluster file systems often lack: no two jobs write the same file
-    with closing(sqlite3.connect(f"{cache.absolute().as_uri()}?nolock=1", uri=True)) as database:
+    address = f"{cache.absolute().as_uri()}?nolock=1"
+    with writing(cache), closing(sqlite3.connect(address, uri=True)) as database:
         database.executescript(TABLES)
         videos = tqdm(find_videos(folder), desc="listing", unit="video")
         database.executemany(
