@@ -114,6 +114,12 @@ def trained_folds(wildcards):
     return [fold for fold in model["folds"] if fold not in model["weights"]]
 
 
+def trained_models():
+    """The models with folds to train."""
+    models = config["models"].items()
+    return [name for name, model in models if set(model["folds"]) - set(model["weights"])]
+
+
 def all_members():
     return [(name, fold) for name, model in config["models"].items() for fold in model["folds"]]
 
