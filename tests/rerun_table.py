@@ -169,6 +169,7 @@ MODULES: dict[str, set[str]] = {
     "scoring/scoring_settings": SCORED,
     **dict.fromkeys(_of("ensemble", "aggregation", "recipe", "combination", "blend"), EVALUATED),
     "ensemble/calibration": EVALUATED,
+    "ensemble/class_order": {"blend"} | REPORTED,
     "scoring/submission": {"submit"},
     **dict.fromkeys(
         ["metrics/bootstrap", "evaluation/rates", "evaluation/held_out_metrics", "report/markdown"], REPORTED

@@ -53,6 +53,7 @@ def test_notes_say_how_the_figures_were_made() -> None:
     assert "240 of 300 videos were scored by all models, the others have no blended score" in partly
     outside = summary(metrics() | {"supplied_weights": ["xl", "l"]})
     assert "The weights of xl, l were supplied" in outside
+    assert "\n- xl is the wrong way round.\n" in summary(metrics() | {"reversed": ["xl is the wrong way round."]})
 
 
 def test_single_frames_have_a_table_of_their_own() -> None:

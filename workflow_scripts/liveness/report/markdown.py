@@ -116,6 +116,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
 
 def notes(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yield notes on how the metrics were computed and on their limits."""
+    yield from metrics.get("reversed", [])
     blend, threshold = metrics["blend"], metrics["threshold"]
     calibrated = f", calibrated ({blend['calibration']})" if blend["calibration"] else ""
     nested = BlendRecipe(blend["method"], calibration=blend["calibration"]).fitted
