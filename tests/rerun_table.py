@@ -150,6 +150,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("video", "sampling", "frame_store", "jpeg"), EXTRACTED),
     **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),
     "video/frame_subset": EXPORTED,
+    "dataset/file_names": FOLDED,
     **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "near_duplicates"), FOLDED),
     **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
     **dict.fromkeys(_of("models", "checkpoint", "normalisation", "architectures"), TRAINED | TRIED),

@@ -50,7 +50,8 @@ def test_networks_are_tried_before_anything_is_trained(finished: Run, tmp_path: 
     run.configure(config)
     output = run.snakemake(fails=True)
     assert (
-        "\ncheck_models failed: models.vit: xcit_nano_12_p16_224 cannot take images of 100 x 100 pixels" in output
+        "\ncheck_models failed: models.vit: xcit_nano_12_p16_224 cannot take images of 100 x 100 pixels"
+        in output
     )
     assert " models.other: ghostnet_050 has no stochastic depth" in output
     assert "Traceback" not in output

@@ -4,6 +4,7 @@ import logging
 
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
 from liveness.dataset.labels import read_folds
 from liveness.ensemble.aggregation import Aggregation, check_held_out, read_video_scores
 from liveness.ensemble.blend import fit_blend, held_out, write_blend
@@ -31,4 +32,4 @@ logging.info(
 with atomic_write(snakemake.output.blend) as path:
     write_blend(blend, path)
 with atomic_write(snakemake.output.held_out) as path:
-    held_out(scores, folds, recipe).to_csv(path)
+    write_csv(held_out(scores, folds, recipe), path, index=True)

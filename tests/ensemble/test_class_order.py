@@ -18,7 +18,7 @@ def test_only_the_reversed_model_is_told() -> None:
 
 @pytest.mark.parametrize(("people", "told"), [(6, False), (7, True)])
 def test_the_number_of_people_decides(people: int, told: bool) -> None:
-    """Even a perfectly reversed order of few people may be chance, however many videos they show."""
+    """Even a perfectly reversed order of few people may be chance, whatever their videos."""
     folds = make_folds(videos=2 * 3 * people, count=2)
     folds["liveness_score"] = (folds["group"].str[6:].astype(int) >= people).astype(int)
     scores = make_scores(folds, {"turned": -50.0})
