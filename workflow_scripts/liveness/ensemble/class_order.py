@@ -33,8 +33,8 @@ def reversed_models(scores: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
         auc = float(area_under_curve(error_curve(known["liveness_score"], known["score"])))
         if auc < 0.5 - DEVIATIONS * sqrt((n + m + 1) / (12 * n * m)):
             sentences.append(
-                f"{name} scores live videos below attacks (held-out AUC {auc:.3f}, far below 0.5): its classes "
-                "seem to be in reversed order; expected 1 for live in the labels, and live as the second class "
-                "of weights from outside."
+                f"{name} scores live videos below attacks (held-out AUC {auc:.3f}, far below 0.5): its "
+                "classes seem to be in reversed order; expected 1 for live in the labels, and live as the "
+                "second class of weights from outside."
             )
     return sentences

@@ -98,13 +98,14 @@ def wrong_names(
 
 
 def _present(names: Iterable[str], videos: str) -> set[str]:
-    """Return the names of videos in a folder, whatever their Unicode form. A link that leads nowhere
-    is one too: it has a row in every table of videos.
+    """Return the names of videos in a folder, whatever their Unicode form.
+
+    A link that leads nowhere is one too: it has a row in every table of videos.
     """
     from liveness.dataset.file_names import as_listed
 
     names = list(names)
-    present = {name for name in names if os.path.lexists(os.path.join(videos, name))}
+    present = {name for name in names if os.path.lexists(f"{videos}/{name}")}
     if any(not name.isascii() for name in names if name not in present):
         listed = {name for name, _ in files_below(Path(videos))}
         present |= {
