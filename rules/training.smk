@@ -18,7 +18,10 @@ rule check_models:
         "../envs/training.yaml"
     params:
         models={
-            name: {key: config["models"][name][key] for key in ("architecture", "image_size", "drop_path")}
+            name: {
+                key: config["models"][name][key]
+                for key in ("architecture", "image_size", "drop_path")
+            }
             for name in trained_models()
         },
         precisions=PRECISIONS,

@@ -47,7 +47,7 @@ def check_image_size(module: torch.nn.Module, architecture: str, image_size: int
 
 
 def size_refused(architecture: str, image_size: int, error: Exception) -> InputError:
-    """Return the error of a network that cannot be created for images of this size, or take them."""
+    """Return the error of a network that cannot be made for images of a size, or take them."""
     reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
     usual: Any = timm.get_pretrained_cfg(architecture)
     return InputError(

@@ -44,7 +44,7 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 
 def size_and_time(entry: os.DirEntry) -> tuple[int, int]:
-    """Return the size in bytes and the modification time in ns; zeros for a link that leads nowhere."""
+    """Return the size in bytes and the time in ns; zeros for a link that leads nowhere."""
     try:
         status = entry.stat()
     except OSError:
