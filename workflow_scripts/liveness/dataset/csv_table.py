@@ -5,6 +5,7 @@ import csv
 import io
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -87,5 +88,5 @@ def write_csv(table: pd.DataFrame, path: str | Path, index: bool = False) -> Non
     """
     texts = (table.reset_index() if index else table).select_dtypes(["object", "string"])
     returns = any(text.astype(str).str.contains("\r", regex=False).any() for _, text in texts.items())
-    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     table.to_csv(path, index=index, quoting=quoting)
