@@ -221,8 +221,7 @@ def report_files(wildcards):
             rules.find_label_errors,
         )
         files += [path for rule in drawn for path in rule.output]
-        models = config["models"].items()
-        trained = [name for name, model in models if set(model["folds"]) - set(model["weights"])]
+        trained = trained_models()
         files += expand(rules.plot_training.output, model=trained)
         if config["training"]["lr"] == "auto":
             files += expand(rules.plot_lr.output, model=trained)

@@ -20,6 +20,14 @@ def source_digest(script):
     return lambda wildcards: code_digest.source_digest(folder / script, folder / "liveness")
 
 
+def listing_digest(folder, most=None):
+    """Digest of the files below a folder; None if it has more than `most`, or cannot be read."""
+    try:
+        return file_listing.listing_digest(folder, most)
+    except InputError:
+        return None
+
+
 def labels_digest(wildcards):
     """Digest of the labels, whatever their order; with attack types only if folds use them, so that
     naming an attack retrains nothing.
@@ -42,12 +50,13 @@ def labels_digest(wildcards):
 def state_of_videos(wildcards):
     """Digest of the files in a folder of videos. Snakemake sees the folder's own time only: neither
     changes in sub-folders, nor overwritten files, nor additions to a folder that a rule made.
-    A folder with more files than a plan can look at has its time instead.
+    A folder with more files than a plan can look at has its time instead; one that cannot be read is
+    for `manifest` to refuse.
     """
     folder = prefixed(DATA[wildcards.split]["videos"])
     if not (is_here(folder) and os.path.isdir(folder)):
         return None
-    return file_listing.listing_digest(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
+    return listing_digest(folder, LOOKED_AT) or os.stat(folder).st_mtime_ns
 
 
 def frames_params(*without):
@@ -114,6 +123,12 @@ def trained_folds(wildcards):
     return [fold for fold in model["folds"] if fold not in model["weights"]]
 
 
+def trained_models():
+    """The models with folds to train."""
+    models = config["models"].items()
+    return [name for name, model in models if set(model["folds"]) - set(model["weights"])]
+
+
 def all_members():
     return [(name, fold) for name, model in config["models"].items() for fold in model["folds"]]
 
@@ -164,7 +179,7 @@ def state_of_folder(wildcards):
     folder = folder_to_score(wildcards)
     if is_remote(folder):
         return hashlib.sha256(repr(sorted(list_files(folder))).encode()).hexdigest()[:16]
-    return file_listing.listing_digest(folder) if os.path.isdir(folder) else None
+    return listing_digest(folder) if os.path.isdir(folder) else None
 
 
 def state_of_engines(wildcards):

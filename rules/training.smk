@@ -1,6 +1,35 @@
 # Frame shards + folds -> weights of one model on one fold.
 
 
+# At the start of a run, since what it finds would end an export otherwise, after a whole training.
+# One job, which takes seconds. Its table is an input of trainings that never makes one outdated:
+# ancient spares them when it is made again, and update keeps it when a try fails.
+rule check_models:
+    """Try every model with random weights: its image size, and its export."""
+    output:
+        update(TRIED),
+    log:
+        "results/logs/check_models.log",
+    benchmark:
+        "results/benchmarks/check_models.tsv"
+    # before videos are decoded
+    priority: 3
+    conda:
+        "../envs/training.yaml"
+    params:
+        models={
+            name: {
+                key: config["models"][name][key]
+                for key in ("architecture", "image_size", "drop_path")
+            }
+            for name in trained_models()
+        },
+        precisions=PRECISIONS,
+        code=source_digest("check_models.py"),
+    script:
+        "../workflow_scripts/check_models.py"
+
+
 # Once per model and not per fold: folds differ in people, not in what suits the network.
 rule find_lr:
     """Find the learning rate of a model."""
@@ -9,6 +38,7 @@ rule find_lr:
         frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
+        tried=ancient(TRIED),
     output:
         lr=FOUND_LR,
         curve=LR_CURVE,
@@ -53,6 +83,7 @@ rule train:
         folds=FOLDS,
         pretrained=pretrained_file,
         lr=found_lr,
+        tried=ancient(TRIED),
     output:
         weights=WEIGHTS,
         history=HISTORY,

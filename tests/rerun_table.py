@@ -18,9 +18,11 @@ EXTRACTED = {"extract"} | FOLDED
 LISTED = {"manifest"} | EXTRACTED
 # the configuration that `score` and the Python interface read
 SCORER_CONFIG = {"write_scorer_config"}
+# tries of networks, which never retrain any
+TRIED = {"check_models"}
 NOTHING: set[str] = set()
 ORDER = [
-    *("manifest", "extract", "folds", "find_lr", "train", "export", "compile"),
+    *("manifest", "extract", "folds", "check_models", "find_lr", "train", "export", "compile"),
     *("predict", "blend", "evaluate", "submit", "write_scorer_config"),
 ]
 
@@ -49,10 +51,10 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"folds.by": "attack", "data.train.labels": "moved/attacks.csv"}, FOLDED),
     ({"folds.groups": "duplicates"}, FOLDED),
     ({"folds.max_distance": 10}, FOLDED),
-    ({"models.vit.architecture": "test_vit2"}, TRAINED),
-    ({"models.vit.image_size": 64}, TRAINED),
+    ({"models.vit.architecture": "test_vit2"}, TRAINED | TRIED),
+    ({"models.vit.image_size": 64}, TRAINED | TRIED),
     ({"models.vit.pretrained": "moved/outside.safetensors"}, TRAINED),
-    ({"models.vit.drop_path": 0.1}, TRAINED),
+    ({"models.vit.drop_path": 0.1}, TRAINED | TRIED),
     ({"models.vit.folds": [0]}, SCORED | SCORER_CONFIG),
     ({"models.vit.weights": {0: "moved/outside.safetensors"}}, EXPORTED),
     ({"training.epochs": 3}, TRAINED),
@@ -92,7 +94,7 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"tracking.wandb": {"offline": True}}, NOTHING),
     ({"tracking.mlflow": {}}, NOTHING),
     ({"tracking.comet": {}}, NOTHING),
-    ({"engine.backend": "torch"}, EXPORTED | SCORER_CONFIG),
+    ({"engine.backend": "torch"}, EXPORTED | SCORER_CONFIG | TRIED),
     ({"engine.precision": "fp32"}, COMPILED),
     ({"engine.target": "a100"}, COMPILED | SCORER_CONFIG),
     ({"engine.max_batch": 8}, COMPILED),
@@ -138,23 +140,27 @@ def _of(package: str, *modules: str) -> list[str]:
 
 
 MODULES: dict[str, set[str]] = {
-    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write", "disk"), LISTED | SCORER_CONFIG),
+    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write", "disk"), LISTED | SCORER_CONFIG | TRIED),
     **dict.fromkeys(_of("runtime", "workers", "child_process"), LISTED),
     **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder", "container"), LISTED),
     **dict.fromkeys(_of("video", "orientation", "seeking"), LISTED),
-    **dict.fromkeys(_of("video", "preprocessing", "sampling", "frame_store", "jpeg"), EXTRACTED),
+    # which holds what engines take
+    "video/preprocessing": EXTRACTED | TRIED,
+    **dict.fromkeys(_of("video", "sampling", "frame_store", "jpeg"), EXTRACTED),
     **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),
     "video/frame_subset": EXPORTED,
+    "dataset/file_names": FOLDED,
     **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "near_duplicates"), FOLDED),
     **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
-    **dict.fromkeys(_of("models", "checkpoint", "normalisation", "model_soup"), TRAINED),
-    **dict.fromkeys(_of("models", "architectures", "pretrained", "weights_file"), TRAINED),
+    **dict.fromkeys(_of("models", "checkpoint", "normalisation", "architectures"), TRAINED | TRIED),
+    **dict.fromkeys(_of("models", "pretrained", "weights_file"), TRAINED | TRIED),
+    "models/model_soup": TRAINED,
     **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
     **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
     **dict.fromkeys(["training/depthwise", "runtime/malloc", "runtime/file_digest"], TRAINED),
     "training/atomic_checkpoints": TRAINED,
-    **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED),
+    **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED | TRIED),
     "engines/parity_sample": EXPORTED,
     **dict.fromkeys(_of("engines", "catalog", "registry", "compile", "metadata", "parity"), COMPILED),
     **dict.fromkeys(_of("engines", "precision_search", "onnx_mixed_precision", "cuda"), COMPILED),
@@ -165,6 +171,7 @@ MODULES: dict[str, set[str]] = {
     "scoring/scoring_settings": SCORED,
     **dict.fromkeys(_of("ensemble", "aggregation", "recipe", "combination", "blend"), EVALUATED),
     "ensemble/calibration": EVALUATED,
+    "ensemble/class_order": {"blend"} | REPORTED,
     "scoring/submission": {"submit"},
     **dict.fromkeys(
         ["metrics/bootstrap", "evaluation/rates", "evaluation/held_out_metrics", "report/markdown"], REPORTED

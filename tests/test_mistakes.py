@@ -41,6 +41,25 @@ def test_a_path_that_is_not_there_is_no_finished_run(finished: Run, tmp_path: Pa
     assert run.planned("score", "--config", "videos=test") == {"score": 1}
 
 
+def test_networks_are_tried_before_anything_is_trained(finished: Run, tmp_path: Path) -> None:
+    """A try that fails spoils nothing: what was trained before stays up to date."""
+    run = finished.copy(tmp_path / "run")
+    config = tiny_config()
+    config["models"]["vit"] |= {"architecture": "xcit_nano_12_p16_224", "image_size": 100}
+    config["models"]["other"] = {"architecture": "ghostnet_050", "image_size": 64, "drop_path": 0.1}
+    run.configure(config)
+    output = run.snakemake(fails=True)
+    assert (
+        "\ncheck_models failed: models.vit: xcit_nano_12_p16_224 cannot take images of 100 x 100 pixels"
+        in output
+    )
+    assert " models.other: ghostnet_050 has no stochastic depth" in output
+    assert "Traceback" not in output
+    assert "Finished jobid" not in output
+    run.configure(tiny_config())
+    assert run.planned() == {}
+
+
 def test_tables_are_read_before_anything_runs(tmp_path: Path) -> None:
     """Otherwise bad labels or submission rows would fail only late, in `folds` or `submit`."""
     config = tiny_config()

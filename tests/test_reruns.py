@@ -20,6 +20,7 @@ from rerun_table import (
     MODULES,
     SCORED,
     TRAINED,
+    TRIED,
     changed,
 )
 from running import ROOT, Run, tiny_config
@@ -88,8 +89,8 @@ def test_one_models_image_size_reruns_that_model_only(moved: Run) -> None:
     config = tiny_config()
     config["models"]["vit"]["image_size"] = 64
     moved.configure(config)
-    jobs = {"train": 2, "export": 2, "compile": 2, "predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
-    assert moved.planned() == jobs
+    models = {"check_models": 1, "train": 2, "export": 2, "compile": 2}
+    assert moved.planned() == models | {"predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
 
 
 def test_threads_and_gpus_rerun_nothing(moved: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +128,7 @@ FOLLOWING = {
     "manifest": LISTED,
     "extract": EXTRACTED,
     "folds": FOLDED,
+    "check_models": TRIED,
     "train": TRAINED,
     "export": EXPORTED,
     "compile": COMPILED,

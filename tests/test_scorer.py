@@ -1,6 +1,7 @@
 """The Python interface scores videos with the engines of a finished run."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -43,11 +44,30 @@ def test_a_broken_video_gets_the_fallback_and_every_video_one_row_in_the_order_a
             tables.append(scorer.score(asked))
         only = scorer.score([broken])
     table = tables[0]
-    assert table["fname"].tolist() == [str(path) for path in (whole[2], broken, whole[0], whole[1])]
-    assert (table["problem"] != "").tolist() == [False, True, False, False]
+    assert table["fname"].tolist() == [str(path) for path in asked]
+    assert (table["problem"] != "").tolist() == [False, True, False, False, False]
+    assert table["liveness_score"][0] == table["liveness_score"][3]
     fallback = json.loads((finished.folder / "results/scorer.json").read_text())["fallback_score"]
     assert table["liveness_score"][1] == only["liveness_score"][0] == fallback
     pd.testing.assert_frame_equal(*(table.drop(columns="time") for table in tables))
+
+
+@pytest.mark.slow
+def test_a_bad_entry_spoils_only_itself(finished: Run, tmp_path: Path) -> None:
+    good = finished.folder / "test" / TEST_NAMES[0]
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "garbage.mp4").write_bytes(bytes(range(256)) * 40)
+    bad = [tmp_path / f"{name}.mp4" for name in ("missing", "pipe", "loop", "folder", "garbage")]
+    odd = ["", "nul\0.mp4", "x" * 5000, os.fsdecode(b"caf\xe9.mp4"), "line\nend.mp4", "/dev/zero"]
+    with Scorer(finished.folder / "results/scorer.json", threads=1) as scorer:
+        alone = scorer.score([good])
+        table = scorer.score([*bad, good, *odd])
+    assert table["fname"].tolist()[: len(bad) + 1] == [str(path) for path in [*bad, good]]
+    assert table["fname"].tolist()[len(bad) + 1 :] == [*odd[:3], "caf\\udce9.mp4", *odd[4:]]
+    assert table.index[table["problem"] == ""].tolist() == [len(bad)]
+    assert table["liveness_score"][len(bad)] == alone["liveness_score"][0]
 
 
 @pytest.mark.slow

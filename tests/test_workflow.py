@@ -129,8 +129,8 @@ def test_a_finished_run_has_nothing_to_do(finished: Run) -> None:
 def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path) -> None:
     run = Run(tmp_path, tiny_config(shards=3))
     name_data(tmp_path)
-    expected = {"manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4, "compile": 4}
-    last = {"predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "write_scorer_config": 1}
+    expected = {"check_models": 1, "manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4}
+    last = {"compile": 4, "predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "write_scorer_config": 1}
     assert run.planned() == expected | last
     # short jobs that the cluster profile submits as a group
     profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
@@ -148,10 +148,10 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert finished.planned("-f", "results/scores/test/0") == {"predict": 1}
     assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
-    assert until_train == {"manifest": 2, "extract": 2, "folds": 1, "train": 4, "write_scorer_config": 1}
+    models = {"check_models": 1, "manifest": 1, "extract": 2, "folds": 1, "train": 4}
+    assert until_train == models | {"manifest": 2, "write_scorer_config": 1}
     fresh = Run(tmp_path, tiny_config())
     name_data(tmp_path)
-    models = {"manifest": 1, "extract": 2, "folds": 1, "train": 4}
     for target, jobs in {
         "manifests": {"manifest": 2},
         "frames": {"manifest": 1, "extract": 2},

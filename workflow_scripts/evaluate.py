@@ -9,6 +9,7 @@ from snakemake.iocontainers import Snakemake
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import read_blend, read_held_out
+from liveness.ensemble.class_order import reversed_models
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.held_out_metrics import held_out_metrics
 from liveness.report.markdown import number, summary
@@ -21,9 +22,11 @@ snakemake: Snakemake
 start_log(snakemake.log[0])
 params = snakemake.params
 shards = of_each(snakemake.input.scores, SCORES_FILE)
+scores = read_video_scores(shards, Aggregation(**params.aggregate))
+folds = with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels)
 metrics = held_out_metrics(
-    read_video_scores(shards, Aggregation(**params.aggregate)),
-    with_attacks(read_folds(snakemake.input.folds), snakemake.input.labels),
+    scores,
+    folds,
     read_blend(snakemake.input.blend),
     read_held_out(snakemake.input.held_out),
     BlendRecipe(**params.ensemble, criterion=params.threshold),
@@ -31,11 +34,14 @@ metrics = held_out_metrics(
     pd.concat(map(pd.read_parquet, shards)) if params.frame_level else None,
 )
 metrics["supplied_weights"] = params.supplied
+metrics["reversed"] = reversed_models(scores, folds)
 for name, rates in (metrics["models"] | {"the blend": metrics["blend"]}).items():
     logging.info(
         "held-out EER of %s: %s (AUC %.3f, %d videos)",
         name, number(rates["eer"], rates["intervals"].get("eer")), rates["auc"], rates["videos"],
     )  # fmt: skip
+for sentence in metrics["reversed"]:
+    logging.warning("%s", sentence)
 if params.supplied:
     logging.warning(
         "the weights of %s came from outside: held-out rates hold only if they were trained on these folds",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, check_held_out, read_video_scores
 from liveness.ensemble.blend import held_out
@@ -35,6 +36,6 @@ logging.info(
     "held-out EER:\n%s", table[["kind", "name", "eer", "eer_low", "eer_high"]].to_string(index=False)
 )
 with atomic_write(snakemake.output.robustness) as path:
-    table.to_csv(path, index=False)
+    write_csv(table, path)
 with atomic_write(snakemake.output.groups) as path:
-    by_group(plain).to_csv(path, index=False)
+    write_csv(by_group(plain), path)

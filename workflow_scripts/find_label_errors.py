@@ -4,6 +4,7 @@ import logging
 
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
 from liveness.dataset.labels import read_folds, with_attacks
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.error_analysis import describe_video, spread_frames, verdicts
@@ -25,7 +26,7 @@ doubtful = doubtful_labels(videos)
 note = f"{len(doubtful)} of {len(videos)} labels are likely wrong; the likeliest first."
 logging.info(note)
 with atomic_write(snakemake.output.table) as path:
-    doubtful.to_csv(path)
+    write_csv(doubtful, path, index=True)
 
 shown = doubtful.head(VIDEOS)
 names = [str(fname) for fname in shown.index]

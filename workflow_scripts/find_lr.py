@@ -23,7 +23,8 @@ if snakemake.input.pretrained:
 job = make_job(
     params,
     training=snakemake.config["training"] | {"lr": 1.0},
-    inputs=list(snakemake.input),
+    # the try of the network changes no weights
+    inputs=[path for path in snakemake.input if path != snakemake.input.tried],
     frames=list(snakemake.input.frames),
     folds=snakemake.input.folds,
     fold=params["fold"],

@@ -7,6 +7,8 @@ from dataclasses import asdict
 import pandas as pd
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
+from liveness.dataset.file_names import as_listed
 from liveness.dataset.folds import make_folds
 from liveness.dataset.labels import check_videos_exist, ignored_columns, read_labels
 from liveness.dataset.near_duplicates import find_near_duplicates, hash_frames
@@ -21,10 +23,12 @@ snakemake: Snakemake
 
 start_log(snakemake.log[0])
 settings = Folds(**snakemake.params.folds)
-labels = read_labels(snakemake.input.labels).set_index("fname")
+labels = read_labels(snakemake.input.labels)
 if ignored := ignored_columns(snakemake.input.labels):
     logging.info("%s: ignoring the columns %s", snakemake.input.labels, ", ".join(ignored))
 manifest = read_manifest(snakemake.input.manifests).set_index("fname")
+labels["fname"] = as_listed(labels["fname"], manifest.index)
+labels = labels.set_index("fname")
 check_videos_exist(labels.index, manifest.index, snakemake.input.labels)
 if settings.groups == "labels" and "group" not in labels:
     raise InputError(
@@ -43,6 +47,6 @@ logging.info(
     len(leakage.unlabelled), len(leakage.unreadable), len(leakage.other_attacks), snakemake.output.leakage,
 )  # fmt: skip
 with atomic_write(snakemake.output.folds) as path:
-    folds.to_csv(path)
+    write_csv(folds, path, index=True)
 with atomic_write(snakemake.output.leakage) as path:
     path.write_text(json.dumps(asdict(leakage), indent=2, ensure_ascii=False), encoding="utf-8")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
 from liveness.dataset.labels import read_folds
 from liveness.engines.catalog import metadata_in
 from liveness.runtime.atomic_write import atomic_write
@@ -48,6 +49,6 @@ finished += [
 ]
 logging.info("%d videos:\n%s", len(finished), stages.to_string(index=False, na_rep=""))
 with atomic_write(folder / VIDEOS_FILE) as path:
-    video_table(finished).to_csv(path, index=False)
+    write_csv(video_table(finished), path)
 with atomic_write(folder / STAGES_FILE) as path:
     stages.to_csv(path, index=False)

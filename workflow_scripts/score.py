@@ -2,6 +2,7 @@
 
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.gpu_leases import lease
 from liveness.runtime.job_log import start_log
@@ -22,4 +23,4 @@ with Scorer(
 ) as scorer:
     table = scorer.score_folder(snakemake.params.videos, progress=True)
 with atomic_write(snakemake.output[0]) as path:
-    table.to_csv(path, index=False)
+    write_csv(table, path)

@@ -4,6 +4,8 @@ import logging
 
 from snakemake.iocontainers import Snakemake
 
+from liveness.dataset.csv_table import write_csv
+from liveness.dataset.file_names import as_listed
 from liveness.dataset.labels import read_names
 from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import given_blend, read_blend
@@ -23,7 +25,9 @@ recipe = BlendRecipe(**params.ensemble)
 blend = read_blend(snakemake.input.blend[0]) if snakemake.input.blend else given_blend(recipe)
 scores = read_video_scores(of_each(snakemake.input.scores, SCORES_FILE), Aggregation(**params.aggregate))
 videos = read_videos(of_each(snakemake.input.scores, VIDEOS_FILE))
-rows = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natural_order(videos.index)
+asked = read_names(snakemake.input.rows[0]) if snakemake.input.rows else natural_order(videos.index)
+# the submission keeps the names that its sample has
+rows = as_listed(asked, videos.index)
 submission, unreadable = submission_rows(
     rows,
     blend(scores),
@@ -34,8 +38,8 @@ submission, unreadable = submission_rows(
 for fname, reason in unreadable.itertuples(index=False):
     logging.warning("%s cannot be read (%s); its score is %g", fname, reason, params.fallback_score)
 with atomic_write(snakemake.output.submission) as path:
-    submission.to_csv(path, index=False)
+    write_csv(submission.assign(fname=asked), path)
 with atomic_write(snakemake.output.unreadable) as path:
-    unreadable.to_csv(path, index=False)
+    write_csv(unreadable, path)
 with atomic_write(snakemake.output.times) as path:
-    times(rows, videos).to_csv(path, index=False)
+    write_csv(times(rows, videos).assign(fname=asked), path)

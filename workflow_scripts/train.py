@@ -27,7 +27,8 @@ if snakemake.input.lr:
 job = make_job(
     params,
     training=snakemake.config["training"],
-    inputs=list(snakemake.input),
+    # the try of the network changes no weights
+    inputs=[path for path in snakemake.input if path != snakemake.input.tried],
     frames=list(snakemake.input.frames),
     folds=snakemake.input.folds,
     fold=int(snakemake.wildcards.fold),

@@ -1,12 +1,20 @@
 """Reading of the labels file, and errors that name file and row."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from liveness.dataset.labels import check_folds, check_videos_exist, ignored_columns, read_labels, read_names
+from liveness.dataset.labels import (
+    check_folds,
+    check_videos_exist,
+    ignored_columns,
+    read_labels,
+    read_names,
+    with_attacks,
+)
 from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
 
@@ -123,6 +131,19 @@ def test_duplicate_rows_of_a_submission_are_refused(csv: Csv) -> None:
     with pytest.raises(InputError) as caught:
         read_names(path)
     assert str(caught.value) == f"{path}, row 5: a is listed twice; expected one row per video."
+
+
+def test_a_person_or_attack_is_one_in_every_unicode_form(csv: Csv) -> None:
+    composed, apart = (unicodedata.normalize(form, "Ánh") for form in ("NFC", "NFD"))
+    labels = read_labels(csv(f"fname,liveness_score,group,attack\na,1,{composed},\nb,0,{apart},{apart}\n"))
+    assert set(labels["group"]) == {composed} == set(labels["attack"]) - {""}
+
+
+def test_attack_types_join_by_name_in_every_unicode_form(csv: Csv) -> None:
+    composed, apart = (unicodedata.normalize(form, "á.mp4") for form in ("NFC", "NFD"))
+    path = csv(f"fname,liveness_score,attack\n{composed},0,print\nb.mp4,1,\n")
+    folds = pd.DataFrame({"fold": [0, 1]}, index=pd.Index([apart, "b.mp4"], name="fname"))
+    assert with_attacks(folds, path)["attack"].to_dict() == {apart: "print", "b.mp4": ""}
 
 
 def test_labels_of_missing_videos_are_refused() -> None:

@@ -6,10 +6,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported import MEAN, STD, Exported
+from exported import MEAN, STD, Exported, draw_frames
+from timm.models.nest import Nest
 from torch import nn
 
-from liveness.engines.onnx_export import PixelClassifier, check_onnx, export_onnx
+from liveness.engines.onnx_export import (
+    PixelClassifier,
+    check_exportable,
+    check_onnx,
+    export_onnx,
+    reference_probabilities,
+)
 from liveness.runtime.errors import InputError
 
 CASES = [
@@ -47,6 +54,35 @@ def test_signature_of_the_graph(convnext: Exported, precision: str) -> None:
     batch, *rest = pixels.type.tensor_type.shape.dim
     assert batch.dim_param and [dimension.dim_value for dimension in rest] == [64, 64, 3]
     assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer)
+
+
+def test_attention_within_windows_is_exported(tmp_path: Path) -> None:
+    """Its tensors have five dimensions, which the exporter does not know as fused attention."""
+    torch.manual_seed(0)
+    network = Nest(64, embed_dims=(16, 32, 64), num_heads=(1, 2, 4), depths=(1, 1, 1), num_classes=2).eval()
+    assert network.levels[0].transformer_encoder[0].attn.fused_attn
+    frames = draw_frames(64)
+    about = {"mean": MEAN, "std": STD}
+    export_onnx(network, tmp_path / "a.onnx", image_size=64, precision="fp32", **about)
+    assert check_onnx(tmp_path / "a.onnx", frames, reference_probabilities(network, frames, **about)) < 1e-5
+    assert network.levels[0].transformer_encoder[0].attn.fused_attn
+
+
+class Branching(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :2, 0, 0] if images.mean() > 0 else images[:, 1:, 0, 0]
+
+
+def test_a_network_that_cannot_be_exported_is_told_without_a_file(tmp_path: Path) -> None:
+    about = {"image_size": 8, "mean": MEAN, "std": STD}
+    expected = r"Branching cannot be exported to ONNX with a free number of frames \(.+\); choose another"
+    with pytest.raises(InputError, match=expected):
+        export_onnx(Branching(), tmp_path / "a.onnx", precision="fp32", **about)
+    with pytest.raises(InputError, match=expected):
+        check_exportable(Branching(), precisions=["fp32"], **about)
+    assert not list(tmp_path.iterdir())
+    # an engine of the torch back end is no ONNX file
+    check_exportable(Branching(), precisions=[], **about)
 
 
 def test_normalisations_stay_whole_and_pooling_is_no_gather(convnext: Exported) -> None:
@@ -93,6 +129,6 @@ def test_pixels_are_normalised_per_channel_and_index_one_is_live() -> None:
 
 def test_weights_beyond_one_file_are_refused_before_exporting(tmp_path: Path) -> None:
     huge = nn.Linear(30_000, 30_000, device="meta")
-    with pytest.raises(InputError, match=r"900 million fp32 weights exceed the 2 GB of one ONNX file"):
+    with pytest.raises(InputError, match=r"3.6 GB of fp32 weights, more than the 2 GB of one ONNX file"):
         export_onnx(huge, tmp_path / "a.onnx", image_size=8, mean=MEAN, std=STD, precision="fp32")
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """Comparison of two runs."""
 
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +36,12 @@ def test_rates_equal_those_that_each_run_reports() -> None:
 def test_a_run_does_not_differ_from_itself() -> None:
     rates = compare(run(2.0), run(2.0), seed=0)
     assert (rates[["difference", "difference_low", "difference_high"]] == 0).all(axis=None)
+
+
+def test_runs_of_file_systems_with_other_unicode_forms_share_their_videos() -> None:
+    composed, apart = (unicodedata.normalize(form, "á") for form in ("NFC", "NFD"))
+    here, there = (run(2.0).rename(accent.__add__) for accent in (composed, apart))
+    assert set(compare(here, there, seed=0)["videos"]) == {240}
 
 
 def test_pairing_narrows_the_interval_of_the_difference() -> None:

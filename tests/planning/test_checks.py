@@ -1,5 +1,6 @@
 """Mistakes in paths and tables that a plan finds."""
 
+import unicodedata
 from pathlib import Path
 
 from liveness.planning.checks import missing_paths, named_paths, wrong_labels, wrong_names
@@ -51,6 +52,21 @@ def test_rows_without_a_video(tmp_path: Path) -> None:
     labels.write_text("fname,liveness_score\na.mp4,2\n", encoding="utf-8")
     (sentence,) = wrong_labels(str(labels), None, Folds(), most=2)
     assert "liveness_score is '2'" in sentence
+
+
+def test_names_of_another_unicode_form_and_names_that_no_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / unicodedata.normalize("NFD", "ánh.mp4")).touch()
+    (tmp_path / "dangling.mp4").symlink_to("nowhere")
+    table = tmp_path / "table.csv"
+    table.write_text("fname,liveness_score\nánh.mp4,1\ndangling.mp4,0\n", encoding="utf-8")
+    assert not list(wrong_labels(str(table), str(tmp_path), Folds(count=2, groups="duplicates"), most=9))
+    assert not list(wrong_names(str(table), str(tmp_path), 0.0, most=9))
+    long = "x" * 300
+    table.write_text(f"fname,liveness_score\nánh.mp4,1\n{long},0\n", encoding="utf-8")
+    (sentence,) = wrong_labels(str(table), str(tmp_path), Folds(count=2), most=9)
+    assert f"{long} is not in data.train.videos" in sentence
+    (sentence,) = wrong_names(str(table), str(tmp_path), 0.0, most=9)
+    assert "1 of 2 rows name no video" in sentence
 
 
 def test_a_sample_submission_without_names(tmp_path: Path) -> None:

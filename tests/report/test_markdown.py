@@ -1,8 +1,13 @@
 """Metrics as Markdown."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pandas as pd
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
@@ -53,6 +58,9 @@ def test_notes_say_how_the_figures_were_made() -> None:
     assert "240 of 300 videos were scored by all models, the others have no blended score" in partly
     outside = summary(metrics() | {"supplied_weights": ["xl", "l"]})
     assert "The weights of xl, l were supplied" in outside
+    assert "\n- xl is the wrong way round.\n" in summary(
+        metrics() | {"reversed": ["xl is the wrong way round."]}
+    )
 
 
 def test_single_frames_have_a_table_of_their_own() -> None:
@@ -70,5 +78,19 @@ def test_a_comparison_is_a_table_too() -> None:
     assert "test videos per second" not in comparison(rates, ["A", "B"], [2.0, None])
 
 
-def test_bars_do_not_break_a_table() -> None:
-    assert table(["a|b"], [["c"]]) == "| a\\|b |\n| --- |\n| c |"
+printable = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20)
+
+
+@example("a|b", "``\n|\r\n| --- |", "<script>alert('1')</script> &amp; \"x\"")
+@example("\\", "\\|", "![x](y) _a_ *b* ~~c~~ <!--")
+@given(printable, printable, printable)
+def test_any_text_reads_as_it_was_written_in_one_line(first: str, second: str, third: str) -> None:
+    texts = [first, second, third]
+    page = MarkdownIt().enable("table").render(table([first, "other"], [[second, third]]))
+    head, row = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
+    shown = [unescape(cell) for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", head + row, re.DOTALL)]
+    assert shown == [" ".join(text.split()) for text in [first, "other", *texts[1:]]]
+
+
+def test_plain_names_stay_as_they_are() -> None:
+    assert table(["a|b"], [["print_high, 2 (x)"]]) == "| a\\|b |\n| --- |\n| print_high, 2 (x) |"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from liveness.runtime.errors import InputError
 from liveness.storage.file_listing import files_below, listing_digest
 
 
@@ -57,6 +58,26 @@ def test_hidden_files_and_times_of_folders_are_ignored(folder: Path) -> None:
 def test_too_many_files_have_no_state(folder: Path) -> None:
     assert listing_digest(folder, most=3) == listing_digest(folder)
     assert listing_digest(folder, most=2) is None
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that grows too long on the way down; permissions do not bind root."""
+    deep = folder / "sub"
+    monkeypatch.chdir(deep)
+    for _ in range(20):
+        Path("d" * 250).mkdir()
+        os.chdir("d" * 250)
+    with pytest.raises(InputError, match=r"the folder cannot be read \(File name too long\)"):
+        listing_digest(folder)
+
+
+def test_links_that_cannot_be_followed_are_files(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "long").symlink_to("x" * 300)
+    (folder / "gone").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    found = {name for name, _ in files_below(folder)}
+    assert found == {"a", "sub/b", "sub/below/c", "loop", "long", "gone", "pipe"}
 
 
 def test_links_are_followed_once(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -91,6 +92,28 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path, clip: Path) -> No
     (folder / "circle").symlink_to(folder)
     (folder / "dangling.mp4").symlink_to(tmp_path / "gone.mp4")
     assert list_videos(folder) == ["dangling.mp4", "more/far.mp4", "near.mp4"]
+
+
+def test_odd_entries_are_unreadable_videos(tmp_path: Path, clip: Path) -> None:
+    """Those named like videos have a row with a problem, others are no videos; none is awaited."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    shutil.copy(clip, folder / "good.mp4")
+    for end in (".mp4", ""):
+        (folder / f"dangling{end}").symlink_to(tmp_path / "gone")
+        (folder / f"loop{end}").symlink_to(folder / f"loop{end}")
+        (folder / f"long{end}").symlink_to("x" * 300)
+        (folder / f"longer{end}").symlink_to("x/" * 2000)
+        os.mkfifo(folder / f"pipe{end}")
+        (folder / f"device{end}").symlink_to("/dev/zero")
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(folder / f"socket{end}"))
+    names = ["dangling", "device", "good", "long", "longer", "loop", "pipe", "socket"]
+    assert list_videos(folder) == [f"{name}.mp4" for name in names]
+    build(folder)
+    readable = {name: row["readable"] for name, row in read(folder).items()}
+    assert readable == {f"{name}.mp4": name == "good" for name in names}
+    assert all(row["readable"] or row["problem"] for row in read(folder).values())
 
 
 def test_a_missing_or_empty_folder_is_named(tmp_path: Path) -> None:

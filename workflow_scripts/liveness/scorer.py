@@ -103,12 +103,16 @@ class Scorer:
         """Score video files, which may be in S3.
 
         Returns:
-            One row per video, in the given order: fname (as given), liveness_score (0 spoof ... 1
+            One row per entry, in the given order: fname (as given), liveness_score (0 spoof ... 1
             live), time in milliseconds, and problem, empty unless the video cannot be read; its
-            score is then the run's fallback.
+            score is then the run's fallback. A video that is given twice is scored once.
         """
-        paths = list(dict.fromkeys(str(path) for path in videos))
-        return self._table((Video(path, path) for path in paths), len(paths), progress)
+        paths = [str(path) for path in videos]
+        # tables hold no bytes that are not UTF-8, as names of files may
+        names = [path.encode(errors="backslashreplace").decode() for path in paths]
+        once = dict(zip(names, paths, strict=True))
+        table = self._table((Video(path, name) for name, path in once.items()), len(once), progress)
+        return table.set_index("fname").loc[names].reset_index()
 
     def _table(self, videos: Iterator[Video], total: int, progress: bool) -> pd.DataFrame:
         parts = [pd.DataFrame(columns=["fname", "liveness_score", "time", "problem"])]

@@ -1,9 +1,11 @@
-"""CSV files as people save them: from spreadsheets, with other separators and encodings."""
+"""CSV files: as people save them, from spreadsheets, and as this workflow does, with any names."""
 
 import codecs
+import csv
 import io
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -77,3 +79,14 @@ def read_csv_text(path: str | Path, key: str) -> pd.DataFrame:
     table = table.iloc[1:].set_axis(names, axis=1)
     table.index = table.index + 1 + skipped
     return table
+
+
+def write_csv(table: pd.DataFrame, path: str | Path, index: bool = False) -> None:
+    """Write a table; any text in it can be read again.
+
+    Python before 3.13 leaves carriage returns unquoted, which would end a row.
+    """
+    texts = (table.reset_index() if index else table).select_dtypes(["object", "string"])
+    returns = any(text.astype(str).str.contains("\r", regex=False).any() for _, text in texts.items())
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    table.to_csv(path, index=index, quoting=quoting)

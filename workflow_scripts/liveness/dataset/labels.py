@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from liveness.dataset.csv_table import read_csv_text
+from liveness.dataset.file_names import as_listed, nfc
 from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
 
@@ -42,6 +43,10 @@ def read_labels(path: str | Path) -> pd.DataFrame:
                 f"{path}, row {row}: liveness_score is '{score}'; expected 0 (spoof) or 1 (live)."
             )
     table["liveness_score"] = table["liveness_score"].astype(float).astype(int)
+    for column in ("group", "attack"):
+        if column in table:
+            # one person is one, whoever typed the name
+            table[column] = table[column].map(nfc)
     table = table[[column for column in COLUMNS if column in table]].drop_duplicates()
     for row, name in table["fname"][table["fname"].duplicated()].items():
         raise InputError(f"{path}, row {row}: {name} is listed again with other values; keep one row.")
@@ -112,7 +117,8 @@ def labels_by_name(folds: pd.DataFrame) -> dict[str, int]:
 
 def with_attacks(folds: pd.DataFrame, labels: str | Path) -> pd.DataFrame:
     """Add attack types, which folds.csv does not contain, from the labels file; "" if unknown."""
-    table = read_labels(labels).set_index("fname")
+    table = read_labels(labels)
+    table = table.set_index(pd.Index(as_listed(table.pop("fname"), folds.index)))
     attack = table["attack"].reindex(folds.index, fill_value="") if "attack" in table else ""
     return folds.assign(attack=attack)
 

@@ -22,6 +22,7 @@ from liveness.runtime.errors import InputError
 # First opset in which Gelu is a single node, as LayerNormalization is since opset 17. Decomposed
 # into primitives such functions lose precision or overflow in half precision.
 OPSET = 20
+Precision = Literal["fp32", "fp16"]
 # protobuf's size limit for one file
 MAX_ONNX_BYTES = 2**31 - 1
 
@@ -65,7 +66,7 @@ def export_onnx(
     image_size: int,
     mean: Sequence[float],
     std: Sequence[float],
-    precision: Literal["fp32", "fp16"],
+    precision: Precision,
 ) -> None:
     """Export `PixelClassifier(network)` to one ONNX file with weights and a dynamic batch axis.
 
@@ -81,36 +82,87 @@ def export_onnx(
         InputError: the network cannot be exported, or its weights exceed the 2 GB that one ONNX
             file can hold.
     """
-    half = precision == "fp16"
-    parameters = sum(tensor.numel() for tensor in network.state_dict().values())
-    size = parameters * (2 if half else 4)
-    if size > MAX_ONNX_BYTES - 2**24:
-        raise InputError(
-            f"{path}: {parameters / 1e6:.0f} million {precision} weights exceed the 2 GB of one ONNX file; "
-            f"choose a smaller model{'' if half else ' or engine.precision: fp16'}"
-        )
-    classifier = PixelClassifier(_with_plain_pooling(network), mean, std, half=half).eval()
-    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
-    with _silence(), torch.no_grad(), atomic_write(path, size) as temporary:
-        try:
-            program = torch.onnx.export(
-                classifier,
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[INPUT_NAME],
-                output_names=[OUTPUT_NAME],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                verbose=False,
-            )
-        except torch.onnx.OnnxExporterError as error:
-            raise InputError(
-                f"{type(network).__name__} cannot be exported to ONNX with a free number of frames "
-                f"({_innermost(error)}); choose another architecture, or engine.backend: torch."
-            ) from None
-        assert program is not None  # noqa: S101 (it is None only with dynamo=False)
+    program = _program(network, image_size, mean, std, precision)
+    with _silence(), atomic_write(path, _weights_size(network, precision)) as temporary:
         program.save(temporary, external_data=False)
         onnx.checker.check_model(str(temporary))
+
+
+def check_exportable(
+    network: nn.Module,
+    *,
+    image_size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    precisions: Sequence[Precision],
+) -> None:
+    """Raise InputError if `export_onnx` would, at one of the precisions; weights do not matter."""
+    for precision in precisions:
+        _program(network, image_size, mean, std, precision)
+
+
+def _program(
+    network: nn.Module, image_size: int, mean: Sequence[float], std: Sequence[float], precision: Precision
+) -> torch.onnx.ONNXProgram:
+    half = precision == "fp16"
+    name = type(network).__name__
+    size = _weights_size(network, precision)
+    if size > MAX_ONNX_BYTES - 2**24:
+        raise InputError(
+            f"{name} has {size / 1e9:.1f} GB of {precision} weights, more than the 2 GB of one ONNX file; "
+            f"choose a smaller model{'' if half else ' or engine.precision: fp16'}."
+        )
+    classifier = PixelClassifier(_with_plain_pooling(network), mean, std, half=half).eval()
+    with _silence(), torch.no_grad():
+        try:
+            return _translated(classifier, image_size)
+        except torch.onnx.OnnxExporterError as error:
+            if not _without_fused_attention(classifier):
+                raise _refusal(name, error) from None
+        try:
+            return _translated(classifier, image_size)
+        except torch.onnx.OnnxExporterError as error:
+            raise _refusal(name, error) from None
+
+
+def _weights_size(network: nn.Module, precision: Precision) -> int:
+    """Return the bytes of a network's weights."""
+    parameters = sum(tensor.numel() for tensor in network.state_dict().values())
+    return parameters * (2 if precision == "fp16" else 4)
+
+
+def _translated(classifier: nn.Module, image_size: int) -> torch.onnx.ONNXProgram:
+    program = torch.onnx.export(
+        classifier,
+        (torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8),),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[INPUT_NAME],
+        output_names=[OUTPUT_NAME],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        verbose=False,
+    )
+    assert program is not None  # noqa: S101 (it is None only with dynamo=False)
+    return program
+
+
+def _without_fused_attention(network: nn.Module) -> bool:
+    """Make timm's attention layers compute step by step; return False if none is fused.
+
+    The exporter knows fused attention of four dimensions only, and layers that attend within
+    windows have five (hiera, nest, twins).
+    """
+    fused = [layer for layer in network.modules() if getattr(layer, "fused_attn", False)]
+    for layer in fused:
+        layer.fused_attn = False  # type: ignore[assignment]
+    return bool(fused)
+
+
+def _refusal(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name} cannot be exported to ONNX with a free number of frames ({_innermost(error)}); "
+        "choose another architecture, or engine.backend: torch."
+    )
 
 
 def _innermost(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from liveness.dataset.file_names import as_listed
 from liveness.dataset.folds import merge_groups
 from liveness.dataset.labels import read_folds
 from liveness.ensemble.blend import read_held_out
@@ -41,6 +42,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> pd.DataFram
     difference is more sensitive than checking whether two separate intervals overlap. Groups of
     either run stay together. Raises InputError if the runs share no such videos.
     """
+    second = second.set_axis(as_listed(second.index, first.index))
     common = first.index.intersection(second.index)
     common = common[first.loc[common, "liveness_score"] == second.loc[common, "liveness_score"]]
     if common.empty:

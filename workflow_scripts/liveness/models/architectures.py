@@ -23,30 +23,37 @@ LIKELY = (
 )
 
 
-def check_image_size(
-    module: torch.nn.Module, architecture: str, image_size: int, options: dict[str, Any]
-) -> None:
-    """Raise InputError if the network cannot take images of this size.
+def has_shapes(architecture: str, image_size: int, options: dict[str, Any]) -> bool:
+    """Return True if a copy without memory, of which only shapes are computed, takes such images.
 
-    A copy without memory, of which only shapes are computed, is tried first. Some operations need
-    memory, so the network itself has the last word.
+    False says nothing, since some operations need memory.
     """
     with suppress(Exception), torch.device("meta"), torch.inference_mode():
         timm.create_model(architecture, **options).eval()(torch.zeros(2, 3, image_size, image_size))
-        return
+        return True
+    return False
+
+
+def check_image_size(module: torch.nn.Module, architecture: str, image_size: int) -> None:
+    """Raise InputError if the network cannot take images of this size: it computes two of them."""
     training = module.training
     try:
         with torch.inference_mode():
             module.eval()(torch.zeros(2, 3, image_size, image_size))
         module.train(training)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        described: Any = module.pretrained_cfg
-        usual = described["input_size"][-1]
-        raise InputError(
-            f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
-            f"set models.<name>.image_size to {usual}, for which it was made."
-        ) from None
+    except Exception as error:
+        # networks fail in their own ways; each shape they cannot handle is one
+        raise size_refused(architecture, image_size, error) from None
+
+
+def size_refused(architecture: str, image_size: int, error: Exception) -> InputError:
+    """Return the error of a network that cannot be made for images of a size, or take them."""
+    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    usual: Any = timm.get_pretrained_cfg(architecture)
+    return InputError(
+        f"{architecture} cannot take images of {image_size} x {image_size} pixels ({reason[0][:120]}); "
+        f"set models.<name>.image_size to {usual.input_size[-1]}, for which it was made."
+    )
 
 
 def similar_architectures(architecture: str) -> str:

@@ -11,7 +11,13 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from liveness.models.architectures import check_image_size, likely_architecture, similar_architectures
+from liveness.models.architectures import (
+    check_image_size,
+    has_shapes,
+    likely_architecture,
+    similar_architectures,
+    size_refused,
+)
 from liveness.models.pretrained import classifier_names, load_backbone, with_two_classes
 from liveness.models.weights_file import fit_names, misfit, read_state
 from liveness.runtime.disk import disk_error
@@ -69,7 +75,11 @@ def create(
             f"{config.hf_hub_id or config.url} "
             "on a machine with internet access and set models.<name>.pretrained to the file."
         ) from None
-    check_image_size(module, architecture, image_size, options)
+    except (AssertionError, IndexError, ValueError) as error:
+        raise size_refused(architecture, image_size, error) from None
+    mean, std = (cast(Channels, tuple(values)) for values in (config.mean, config.std))
+    if not has_shapes(architecture, image_size, options):
+        check_image_size(module, architecture, image_size)
     head = module.get_classifier()  # type: ignore[operator]
     if isinstance(head, torch.nn.Linear):
         # timm initialises EfficientNet's head within +-1/sqrt(classes), which makes a two-class
@@ -78,7 +88,6 @@ def create(
         torch.nn.init.zeros_(head.bias)
     if isinstance(pretrained, str):
         load_backbone(module, pretrained)
-    mean, std = (cast(Channels, tuple(values)) for values in (config.mean, config.std))
     return Checkpoint(module, architecture, image_size, mean, std)
 
 

@@ -1,12 +1,14 @@
 """Mistakes in paths and tables that a plan can find, which late jobs would find otherwise."""
 
 import glob
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
+from liveness.storage.file_listing import files_below
 
 Data = Mapping[str, Mapping[str, str]]
 
@@ -54,8 +56,7 @@ def wrong_labels(labels: str, videos: str | None, folds: Folds, most: int) -> It
         table = read_labels(labels)
         names = table["fname"]
         if videos is not None and len(names) <= most:
-            present = [name for name in names if Path(videos, name).exists()]
-            check_videos_exist(names, present, labels)
+            check_videos_exist(names, _present(names, videos), labels)
         check_folds(table, folds)
     except InputError as error:
         yield str(error)
@@ -78,7 +79,12 @@ def wrong_names(
         return
     if videos is None or len(names) > most:
         return
-    missing = [name for name in names if not Path(videos, name).exists()]
+    try:
+        present = _present(names, videos)
+    except InputError as error:
+        yield f"{sample_submission}: {error}"
+        return
+    missing = [name for name in names if name not in present]
     if len(missing) > max_unreadable * len(names):
         found = next(Path(videos).glob(f"{glob.escape(missing[0])}.*"), None)
         hint = (
@@ -89,3 +95,20 @@ def wrong_names(
             f"more than inference.max_unreadable ({max_unreadable:.0%}) allows; the first is {missing[0]}; "
             f"{hint}"
         )
+
+
+def _present(names: Iterable[str], videos: str) -> set[str]:
+    """Return the names of videos in a folder, whatever their Unicode form.
+
+    A link that leads nowhere is one too: it has a row in every table of videos.
+    """
+    from liveness.dataset.file_names import as_listed
+
+    names = list(names)
+    present = {name for name in names if os.path.lexists(f"{videos}/{name}")}
+    if any(not name.isascii() for name in names if name not in present):
+        listed = {name for name, _ in files_below(Path(videos))}
+        present |= {
+            name for name, video in zip(names, as_listed(names, listed), strict=True) if video in listed
+        }
+    return present

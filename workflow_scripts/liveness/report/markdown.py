@@ -1,5 +1,6 @@
 """Metrics as Markdown, for readers and for comments posted by CI."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,9 +40,18 @@ ATTACKS_NEEDED = {
 }
 
 
+# what would end a cell, or start code, a tag, a link or emphasis in it; not the _ inside of names
+SPECIAL = re.compile(r"[\\`|<>\[*&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def plain(text: str) -> str:
+    """Escape text so that Markdown shows it as it is, in one line."""
+    return SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Format a Markdown table; bars in cells are escaped."""
-    lines = [[cell.replace("|", "\\|") for cell in row] for row in [header, *rows]]
+    """Format a Markdown table of plain text."""
+    lines = [[plain(cell) for cell in row] for row in [header, *rows]]
     lines.insert(1, ["---"] * len(header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -116,6 +126,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
 
 def notes(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yield notes on how the metrics were computed and on their limits."""
+    yield from metrics.get("reversed", [])
     blend, threshold = metrics["blend"], metrics["threshold"]
     calibrated = f", calibrated ({blend['calibration']})" if blend["calibration"] else ""
     nested = BlendRecipe(blend["method"], calibration=blend["calibration"]).fitted

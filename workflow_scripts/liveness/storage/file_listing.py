@@ -6,30 +6,45 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from liveness.runtime.errors import InputError
 
-def files_below(
-    folder: Path, prefix: str = "", above: tuple[Path, ...] = ()
-) -> Iterator[tuple[str, os.DirEntry]]:
+
+def files_below(folder: Path) -> Iterator[tuple[str, os.DirEntry]]:
     """Yield (name relative to the folder, entry) for each file below it, following links.
 
-    A dangling link counts as a file. Hidden files and folders (a leading dot) are skipped. Raises
-    OSError if a folder cannot be read.
+    All that is no folder counts as a file: links that lead nowhere, pipes, sockets, devices. Hidden
+    files and folders (a leading dot) are skipped. Raises InputError if a folder cannot be read.
     """
-    real = folder.resolve()
-    if real in above:  # a link to one of its own parent folders
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
+    waiting: list[tuple[Path, str, tuple[Path, ...]]] = [(folder, "", ())]
+    while waiting:
+        here, prefix, above = waiting.pop()
+        try:
+            real = here.resolve()
+            if real in above:  # a link to one of its own parent folders
                 continue
-            if entry.is_dir():
-                yield from files_below(Path(entry.path), f"{prefix}{entry.name}/", (*above, real))
-            elif entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists()):
+            with os.scandir(here) as entries:
+                listed = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            raise InputError(
+                f"{here}: the folder cannot be read ({error.strerror}); make it readable, or move it away."
+            ) from None
+        for entry in listed:
+            if is_folder(entry):
+                waiting.append((Path(entry.path), f"{prefix}{entry.name}/", (*above, real)))
+            else:
                 yield f"{prefix}{entry.name}", entry
 
 
+def is_folder(entry: os.DirEntry) -> bool:
+    """Return True for a folder or a link to one, False for a link that cannot be followed."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def size_and_time(entry: os.DirEntry) -> tuple[int, int]:
-    """Return the size in bytes and the modification time in ns; zeros for a dangling link."""
+    """Return the size in bytes and the time in ns; zeros for a link that leads nowhere."""
     try:
         status = entry.stat()
     except OSError:

@@ -212,6 +212,9 @@ def _is_video(path: Path) -> bool:
     if path.suffix.lower() in EXTENSIONS:
         return True
     try:
+        # reading a pipe would wait for a writer
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return _begins_like_video(file.read(HEAD))
     except OSError:
