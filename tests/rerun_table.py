@@ -140,7 +140,9 @@ def _of(package: str, *modules: str) -> list[str]:
 
 
 MODULES: dict[str, set[str]] = {
-    **dict.fromkeys(_of("runtime", "errors", "job_log", "atomic_write", "disk"), LISTED | SCORER_CONFIG | TRIED),
+    **dict.fromkeys(
+        _of("runtime", "errors", "job_log", "atomic_write", "disk"), LISTED | SCORER_CONFIG | TRIED
+    ),
     **dict.fromkeys(_of("runtime", "workers", "child_process"), LISTED),
     **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder", "container"), LISTED),
