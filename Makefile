@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup slurm storage demo report dag browser test test-thorough test-slurm test-storage fuzz test-fast lint format docs lock clean
+.PHONY: FORCE environment help setup slurm storage demo report dag browser test test-thorough test-slurm test-storage fuzz test-faults test-fast lint format docs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,13 +59,16 @@ slurm: .venv/installed  ## add Snakemake's plugin for Slurm to .venv
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes -r requirements-slurm.txt
 
 test: .venv/installed  ## the tests, except the long ones
-	$(PYTEST) -m "not thorough and not slurm and not storage and not fuzz"
+	$(PYTEST) -m "not thorough and not slurm and not storage and not fuzz and not faults"
 
 test-thorough: .venv/snakedeploy  ## the long tests: every row of the rerun table, shared GPUs, back ends, browser
 	$(PYTEST) -m thorough
 
-fuzz: .venv/installed  ## hundreds of kinds of videos, every sampled frame compared with the truth
+fuzz: .venv/installed  ## hundreds of kinds of videos, every sampled frame compared with the truth; 2,000 damaged ones
 	$(PYTEST) -m fuzz
+
+test-faults: .venv/installed  ## kills of every job and of Snakemake, broken videos in bulk, and other faults
+	$(PYTEST) -m faults
 
 test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs and starts (Debian, Ubuntu; as root)
 	$(BIN)/pytest -m slurm tests/test_slurm.py
@@ -84,7 +87,7 @@ test-storage: .venv/storage-plugins .venv/s3-server  ## a run with everything in
 	$(BIN)/pytest -m storage tests/test_storage.py
 
 test-fast: .venv/installed  ## the tests that run no jobs
-	$(PYTEST) -m "not slow and not fuzz"
+	$(PYTEST) -m "not slow and not fuzz and not faults"
 
 lint: .venv/installed  ## the linters that CI runs
 	$(BIN)/ruff check

@@ -3,7 +3,7 @@
 import gc
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -68,8 +68,15 @@ def open_video(path: Path, nvdec: bool = False) -> Iterator[Opened]:
 
 def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
     """Yield the packets up to the end, then an empty one; stop silently where the file breaks."""
-    with suppress(*BAD_FILE):
-        yield from container.demux(stream)
+    while True:
+        try:
+            yield from container.demux(stream)
+        except IndexError:
+            # a packet of a stream that begins in mid-file, which PyAV does not know; it goes on after it
+            continue
+        except BAD_FILE:
+            pass
+        return
 
 
 def decode(packet: av.Packet) -> list[av.VideoFrame]:
