@@ -4,12 +4,12 @@ A moment is the CPU time that a job has used, so that it means the same on a bus
 """
 
 import hashlib
+import os
 import random
 import re
 import signal
 import subprocess
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +21,7 @@ from running import Run, here
 SCRIPT = re.compile(r"/\.snakemake/scripts/tmp\w+\.(\w+)\.py$")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 # what measures the run itself, or the journal of an interrupted one
-MEASURED = {"logs", "benchmarks", "stages.csv", "videos.csv", "time_submission.csv", "throughput.svg"}
+MEASURED = {"logs", "benchmarks", "stages.csv", "videos.csv", "time_submission.csv", "scored", "throughput.svg"}
 JOURNALS = {".sqlite"}
 SECONDS_BETWEEN_LOOKS = 0.02
 
@@ -63,47 +63,95 @@ def attend(run: Run, *arguments: str, look: Look) -> tuple[int, str]:
     return process.returncode, path.read_text(encoding="utf-8")
 
 
-class Durations:
-    """The CPU time in seconds of each job of an undisturbed run, by script."""
+class Stopwatch:
+    """Notes the CPU time that the jobs of a script use in an undisturbed run."""
 
-    def __init__(self) -> None:
-        self._seen: dict[str, dict[psutil.Process, float]] = defaultdict(dict)
+    def __init__(self, script: str) -> None:
+        self._script = script
+        self._seen: dict[psutil.Process, float] = {}
 
     def look(self, script: str, job: psutil.Process) -> None:
-        self._seen[script][job] = cpu_seconds(job)
+        if script == self._script:
+            self._seen[job] = cpu_seconds(job)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._seen)
-
-    def __getitem__(self, script: str) -> list[float]:
-        return sorted(self._seen[script].values())
+    @property
+    def seconds(self) -> float:
+        """The longest time, since a job may be seen only once more than half done."""
+        return max(self._seen.values())
 
 
 class Killer:
-    """Kills jobs of every script, each `times` times, with SIGKILL or SIGTERM."""
+    """Kills the jobs of a script, `times` in all, with SIGKILL or SIGTERM."""
 
-    def __init__(self, durations: Durations, times: int, seed: int) -> None:
-        self.kills: Counter[str] = Counter()
-        self._durations, self._times, self._seed = durations, times, seed
-        self._due: dict[psutil.Process, float] = {}
+    def __init__(self, script: str, seconds: float, times: int) -> None:
+        self._script = script
+        draw = random.Random(script)  # noqa: S311
+        # most of the moments are late, where files are written: a start is all imports
+        shares = [1 - draw.random() ** 2 for _ in range(times)]
+        self._due = [(share * seconds, draw.choice(SIGNALS)) for share in shares]
         self._told: set[psutil.Process] = set()
 
     @property
-    def spared(self) -> list[str]:
-        """Scripts whose jobs have not been killed often enough."""
-        return [script for script in self._durations if self.kills[script] < self._times]
+    def left(self) -> int:
+        """How many kills are still to come."""
+        return len(self._due)
+
+    def hurry(self) -> None:
+        """Let what is left come earlier, since a job ended before."""
+        self._due = [(0.8 * moment, kind) for moment, kind in self._due]
 
     def look(self, script: str, job: psutil.Process) -> None:
-        if job in self._told or self.kills[script] >= self._times:
+        if script != self._script or not self._due or job in self._told:
             return
-        draw = random.Random(f"{self._seed} {script} {self.kills[script]}")  # noqa: S311
-        # most of the moments are late, where files are written: a start is all imports
-        share = 1 - draw.random() ** 2
-        due = self._due.setdefault(job, share * draw.choice(self._durations[script]))
-        if cpu_seconds(job) >= due:
-            job.send_signal(draw.choice(SIGNALS))
+        moment, kind = self._due[-1]
+        if cpu_seconds(job) >= moment:
+            job.send_signal(kind)
             self._told.add(job)
-            self.kills[script] += 1
+            self._due.pop()
+
+
+class Strike:
+    """One fault of a run, when its jobs have used so many seconds of CPU time together."""
+
+    def __init__(self, victim: str, kind: signal.Signals, seconds: float) -> None:
+        """The victim is "job", "worker" (a process of a job), "Snakemake" or "everything"."""
+        self.victim, self.kind = victim, kind
+        self._seconds = seconds
+        self._used: dict[psutil.Process, float] = {}
+        self.family: list[psutil.Process] = []
+
+    @property
+    def done(self) -> bool:
+        return bool(self.family)
+
+    def look(self, _: str, job: psutil.Process) -> None:
+        self._used[job] = cpu_seconds(job)
+        if self.done or sum(self._used.values()) < self._seconds:
+            return
+        snakemake = psutil.Process(job.ppid())
+        self.family = [snakemake, *snakemake.children(recursive=True)]
+        if self.victim == "everything":
+            os.killpg(snakemake.pid, self.kind)
+        elif self.victim == "worker":
+            # the youngest, which is the most likely to decode or to load data
+            [*job.children(recursive=True), job][0].send_signal(self.kind)
+        else:
+            {"job": job, "Snakemake": snakemake}[self.victim].send_signal(self.kind)
+
+    def left_behind(self, seconds: float) -> list[psutil.Process]:
+        """Return the processes of the run that are still there after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while (left := [*filter(is_alive, self.family)]) and time.monotonic() < deadline:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return left
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie that nobody has collected is dead too."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def digests(folder: Path) -> Mapping[str, str]:

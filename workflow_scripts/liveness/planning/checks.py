@@ -54,7 +54,7 @@ def wrong_labels(labels: str, videos: str | None, folds: Folds, most: int) -> It
         table = read_labels(labels)
         names = table["fname"]
         if videos is not None and len(names) <= most:
-            present = [name for name in names if Path(videos, name).exists()]
+            present = [name for name in names if Path(videos, name).is_file()]
             check_videos_exist(names, present, labels)
         check_folds(table, folds)
     except InputError as error:
@@ -78,7 +78,7 @@ def wrong_names(
         return
     if videos is None or len(names) > most:
         return
-    missing = [name for name in names if not Path(videos, name).exists()]
+    missing = [name for name in names if not Path(videos, name).is_file()]
     if len(missing) > max_unreadable * len(names):
         found = next(Path(videos).glob(f"{glob.escape(missing[0])}.*"), None)
         hint = (
