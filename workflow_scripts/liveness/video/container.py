@@ -17,6 +17,10 @@ from liveness.runtime.errors import InputError
 # memory several times. 8K has 33 million.
 MAX_PIXELS = 2**26
 
+# Containers and bare streams that hold a video themselves. FFmpeg also reads playlists (concat, HLS,
+# DASH), whose author would get the frames of another person's video.
+FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,dv,ivf,nut,h264,hevc,obu,m4v,mpegvideo,mjpeg"
+
 # Errors of PyAV for a bad file: not all of its own are also an OSError or a ValueError.
 BAD_FILE = (av.FFmpegError, OSError, ValueError)
 
@@ -98,10 +102,10 @@ def name_of(path: Path) -> str:
 
 
 def _open(path: Path, nvdec: bool) -> av.container.InputContainer:
-    # a playlist disguised as a video must not trigger downloads; tags in odd encodings are harmless
+    # a video must not trigger downloads; tags in odd encodings are harmless
     options: dict[str, Any] = {
         "metadata_errors": "replace",
-        "container_options": {"protocol_whitelist": "file"},
+        "container_options": {"protocol_whitelist": "file", "format_whitelist": FORMATS},
         "options": {"max_pixels": str(MAX_PIXELS)},
     }
     if not nvdec:
