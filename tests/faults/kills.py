@@ -21,7 +21,15 @@ from running import Run, here
 SCRIPT = re.compile(r"/\.snakemake/scripts/tmp\w+\.(\w+)\.py$")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 # what measures the run itself, or the journal of an interrupted one
-MEASURED = {"logs", "benchmarks", "stages.csv", "videos.csv", "time_submission.csv", "scored", "throughput.svg"}
+MEASURED = {
+    "logs",
+    "benchmarks",
+    "stages.csv",
+    "videos.csv",
+    "time_submission.csv",
+    "scored",
+    "throughput.svg",
+}
 JOURNALS = {".sqlite"}
 SECONDS_BETWEEN_LOOKS = 0.02
 

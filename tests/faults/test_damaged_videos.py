@@ -1,6 +1,6 @@
 """Damaged videos end in frames or in a reason; none is lost, none stalls or kills its process.
 
-`make test` tries 50 of them, `make fuzz` MUTANTS (2,000).
+`make test` tries 200 of them, `make fuzz` MUTANTS (2,000).
 """
 
 import os
@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
 from damage import MUTATIONS, mutant, write_films
+
 from liveness.runtime.workers import Crash, bounded_map
 from liveness.settings.limits import DEFAULT_LIMITS
 from liveness.video.decoder import VideoError, probe
@@ -25,7 +25,7 @@ SECONDS = 60
 
 
 @pytest.mark.parametrize(
-    ("films", "mutants"), [(8, 50), pytest.param(40, MANY, marks=pytest.mark.fuzz)], ids=["some", "many"]
+    ("films", "mutants"), [(8, 200), pytest.param(40, MANY, marks=pytest.mark.fuzz)], ids=["some", "many"]
 )
 def test_every_damaged_video_ends_in_frames_or_a_reason(
     films: int, mutants: int, tmp_path: Path, record_property: Record
@@ -53,7 +53,7 @@ def test_every_damaged_video_ends_in_frames_or_a_reason(
     record_property("damaged videos tried", mutants)
     record_property("damaged videos with frames", outcomes["frames"])
     record_property("peak memory of a decoder in MB", round(peak))
-    record_property("longest time of a damaged video in s", round(max(spent for _, spent, _ in answers), 1))
+    record_property("peak time of a damaged video in s", max(spent for _, spent, _ in answers))
     assert outcomes["frames"] > mutants // 4
     assert len(outcomes) > 2
     # the limit is on what a process adds to what it began with

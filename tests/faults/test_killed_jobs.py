@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from kills import Killer, Stopwatch, attend, digests
+
 from running import ROOT, Run, name_data, tiny_config
 from web_server import SHA, serve
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from kills import Strike, attend, digests
+
 from running import Run, tiny_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -49,7 +49,8 @@ def test_a_storm_changes_no_result(
         assert not strike.left_behind(seconds=60), (victim, kind)
         if [*run.folder.glob(".snakemake/locks/*")]:
             run.snakemake("--unlock")
-        assert "Traceback" not in output, output
+        # a job that is interrupted among its imports has no log yet
+        assert kind is signal.SIGINT or "Traceback" not in output, output
     run.snakemake()
     assert digests(run.results) == digests(finished.results)
     record_property("kills in the storm", len(faults))

@@ -1,4 +1,4 @@
-"""Wrong configurations, each told in one sentence; `tests/planning/test_configuration.py` has more."""
+"""Wrong configurations, each told in one sentence; `planning/test_configuration.py` has more."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -61,7 +61,7 @@ def test_there_are_a_hundred() -> None:
 
 @pytest.mark.parametrize("key", [*keys(schema_of(Configuration))])
 def test_every_key_refuses_what_it_does_not_take(key: str) -> None:
-    """Whatever stands there, it is taken or told in sentences that name it; nothing else is raised."""
+    """Whatever stands there, it is taken or told in sentences that name it."""
     refused = 0
     for value in ODD:
         config = deepcopy(RIGHT)

@@ -68,8 +68,8 @@ WRONG_LABELS: dict[str, list[str | bytes]] = {
 }  # fmt: skip
 
 SCORES = [
-    "live", "True", "-1", "2", "0.9", "", "nan", "NA", "O", "1e0", "01", "0x0", "0;", "0,5", "１", "+1", "yes",
-    "0 (print)", "1.00", "inf", "None", "0.", "l", "1|0", "TRUE",
+    "live", "True", "-1", "2", "0.9", "", "nan", "NA", "O", "1e0", "01", "0x0", "0;", "0,5", "\uff11", "+1",
+    "yes", "0 (print)", "1.00", "inf", "None", "0.", "l", "1|0", "TRUE",
 ]  # fmt: skip
 OUTSIDE = ["../b", "x/../../b", "/b", ".", "..", "x/..", "//b", "./", "../train/a", "x/../.."]
 NOT_THERE = ["c", "B", "b ", " b", "b.mp4", "c\\b", "train/b", "b.avi", "*", "b?", "~/b", "%62", "x"]
@@ -86,7 +86,10 @@ FOLDS: list[tuple[str, str, Folds]] = [
 
 WRONG_ROWS: list[tuple[str, str | bytes]] = [
     (", row 1: the header is name and lacks fname; expected fname.", "name\na\n"),
-    (", row 1: the header is id,liveness_score and lacks fname; expected fname.", "id,liveness_score\n1,0.5\n"),
+    (
+        ", row 1: the header is id,liveness_score and lacks fname; expected fname.",
+        "id,liveness_score\n1,0.5\n",
+    ),
     (": has no rows; expected one row per video.", "fname\n"),
     (", row 3: a is listed twice; expected one row per video.", "fname\na\na\n"),
     (", row 3: a is listed twice; expected one row per video.", "fname\na\nx/../a\n"),

@@ -70,5 +70,6 @@ def test_a_comparison_is_a_table_too() -> None:
     assert "test videos per second" not in comparison(rates, ["A", "B"], [2.0, None])
 
 
-def test_bars_do_not_break_a_table() -> None:
+def test_no_cell_breaks_a_table_or_becomes_html() -> None:
     assert table(["a|b"], [["c"]]) == "| a\\|b |\n| --- |\n| c |"
+    assert table(["a"], [["<img src=x>\r\n| b"]]) == "| a |\n| --- |\n| \\<img src=x>  \\| b |"

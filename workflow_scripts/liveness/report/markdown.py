@@ -39,9 +39,13 @@ ATTACKS_NEEDED = {
 }
 
 
+# names and attack types of strangers must neither break tables nor become HTML
+ESCAPES = str.maketrans({"|": "\\|", "<": "\\<", "\n": " ", "\r": " "})
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Format a Markdown table; bars in cells are escaped."""
-    lines = [[cell.replace("|", "\\|") for cell in row] for row in [header, *rows]]
+    """Format a Markdown table; what is no plain text in a cell is escaped."""
+    lines = [[cell.translate(ESCAPES) for cell in row] for row in [header, *rows]]
     lines.insert(1, ["---"] * len(header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

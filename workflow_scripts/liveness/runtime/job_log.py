@@ -21,8 +21,8 @@ class Stopped(BaseException):
 
 
 def start_log(path: str | Path) -> None:
-    """Log records and warnings to the terminal and to `path`, and end on Ctrl-C and SIGTERM, and
-    when Snakemake is killed.
+    """Log records and warnings to the terminal and to `path`; end on Ctrl-C and SIGTERM, and soon
+    after Snakemake is killed.
 
     An uncaught InputError is logged as its message alone, as are signals and a disk that is full,
     any other exception with its traceback. Raises DiskError if the log cannot be written.

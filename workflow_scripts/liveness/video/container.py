@@ -17,8 +17,8 @@ from liveness.runtime.errors import InputError
 # memory several times. 8K has 33 million.
 MAX_PIXELS = 2**26
 
-# Containers and bare streams that hold a video themselves. FFmpeg also reads playlists (concat, HLS,
-# DASH), whose author would get the frames of another person's video.
+# Containers and bare streams that hold a video themselves. FFmpeg also reads playlists (concat,
+# HLS), whose author would get the frames of another person's video.
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,dv,ivf,nut,h264,hevc,obu,m4v,mpegvideo,mjpeg"
 
 # Errors of PyAV for a bad file: not all of its own are also an OSError or a ValueError.
@@ -76,7 +76,7 @@ def packets(container: av.container.InputContainer, stream: av.VideoStream) -> I
         try:
             yield from container.demux(stream)
         except IndexError:
-            # a packet of a stream that begins in mid-file, which PyAV does not know; it goes on after it
+            # a packet of a stream that begins in mid-file, which PyAV does not know
             continue
         except BAD_FILE:
             pass
