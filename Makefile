@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: FORCE environment help setup slurm storage demo report dag browser test test-thorough test-slurm test-storage fuzz test-fast lint format docs lock clean
+.PHONY: FORCE environment help setup slurm storage demo report dag browser test test-thorough test-slurm test-storage fuzz test-faults audit test-fast lint format docs lock clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,13 +59,16 @@ slurm: .venv/installed  ## add Snakemake's plugin for Slurm to .venv
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes -r requirements-slurm.txt
 
 test: .venv/installed  ## the tests, except the long ones
-	$(PYTEST) -m "not thorough and not slurm and not storage and not fuzz"
+	$(PYTEST) -m "not thorough and not slurm and not storage and not fuzz and not faults"
 
 test-thorough: .venv/snakedeploy  ## the long tests: every row of the rerun table, shared GPUs, back ends, browser
 	$(PYTEST) -m thorough
 
-fuzz: .venv/installed  ## hundreds of kinds of videos, every sampled frame compared with the truth
+fuzz: .venv/installed  ## hundreds of kinds of videos, every sampled frame compared with the truth; 2,000 damaged ones
 	$(PYTEST) -m fuzz
+
+test-faults: .venv/installed  ## kills of every job and of Snakemake, broken videos in bulk, and other faults
+	$(PYTEST) -m faults
 
 test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs and starts (Debian, Ubuntu; as root)
 	$(BIN)/pytest -m slurm tests/test_slurm.py
@@ -74,7 +77,8 @@ test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs 
 .venv/storage-plugins: requirements-storage.txt | .venv/installed
 .venv/s3-server: tests/requirements-s3-server.txt | .venv/installed
 .venv/snakedeploy: tests/requirements-snakedeploy.txt | .venv/installed
-.venv/storage-plugins .venv/s3-server .venv/snakedeploy:
+.venv/audit: tests/requirements-audit.txt | .venv/installed
+.venv/storage-plugins .venv/s3-server .venv/snakedeploy .venv/audit:
 	@rm -rf $@ $@.partial
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --require-hashes --target $@.partial -r $<
 	@touch $@.partial
@@ -83,8 +87,15 @@ test-slurm: .venv/installed  ## the workflow on a real Slurm, which it installs 
 test-storage: .venv/storage-plugins .venv/s3-server  ## a run with everything in S3, on a real server that it starts
 	$(BIN)/pytest -m storage tests/test_storage.py
 
+AUDITED := requirements.txt requirements-slurm.txt requirements-storage.txt
+audit: .venv/audit  ## known weaknesses of the locked packages, of which osv.dev is asked
+	@curl --silent --max-time 20 --output /dev/null https://api.osv.dev \
+	  || { echo "osv.dev cannot be reached: nothing was audited. Repeat it where there is a network."; exit 1; }
+	PYTHONPATH=.venv/audit $(BIN)/python -m pip_audit --disable-pip --require-hashes \
+	  --vulnerability-service osv $(AUDITED:%=-r %)
+
 test-fast: .venv/installed  ## the tests that run no jobs
-	$(PYTEST) -m "not slow and not fuzz"
+	$(PYTEST) -m "not slow and not fuzz and not faults"
 
 lint: .venv/installed  ## the linters that CI runs
 	$(BIN)/ruff check
@@ -109,6 +120,7 @@ lock: .venv/installed  ## compile the locks from pyproject.toml (and the conda f
 	$(COMPILE) --group storage --constraints requirements.txt -o requirements-storage.txt
 	$(COMPILE) --group s3-server -o tests/requirements-s3-server.txt
 	$(COMPILE) --group snakedeploy -o tests/requirements-snakedeploy.txt
+	$(COMPILE) --group audit -o tests/requirements-audit.txt
 	$(BIN)/python envs/sync.py
 
 clean:  ## remove results and the demo's videos, keep the environment

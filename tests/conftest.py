@@ -51,6 +51,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=_rank)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded: sums, and the highest of peaks."""
+    figures: dict[str, float] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            join = max if name.startswith("peak") else sum
+            figures[name] = join((figures.get(name, 0), value))
+    if figures:
+        terminalreporter.section("figures")
+    for name, value in figures.items():
+        terminalreporter.line(f"{name}: {value:g}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_library_path() -> None:
     """Let worker processes of the library import it as well."""

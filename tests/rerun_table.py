@@ -141,9 +141,10 @@ def _of(package: str, *modules: str) -> list[str]:
 
 MODULES: dict[str, set[str]] = {
     **dict.fromkeys(
-        _of("runtime", "errors", "job_log", "atomic_write", "disk"), LISTED | SCORER_CONFIG | TRIED
+        _of("runtime", "errors", "job_log", "atomic_write", "disk", "child_process"),
+        LISTED | SCORER_CONFIG | TRIED,
     ),
-    **dict.fromkeys(_of("runtime", "workers", "child_process"), LISTED),
+    "runtime/workers": LISTED,
     **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder", "container"), LISTED),
     **dict.fromkeys(_of("video", "orientation", "seeking"), LISTED),

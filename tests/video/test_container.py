@@ -1,12 +1,14 @@
 """Files that must not be opened, or not be decoded."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from clips import numbered, write_clip
+from clips import number, numbered, write_clip
 from liveness.video import container
 from liveness.video.container import NoFramesError, name_of, open_video, packets
 from liveness.video.decoder import VideoError, probe, read_frames
@@ -58,6 +60,33 @@ def test_packets_end_where_a_file_breaks(tmp_path: Path) -> None:
     )
     with open_video(tmp_path / "cut.mkv") as (file, stream):
         assert 1 < len([*packets(file, stream)]) < 30
+
+
+def test_sound_that_begins_in_mid_file_ends_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "late.flv"
+    rate = 11025
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx264", rate=10, options={"g": "5", "bf": "0"})
+        audio = file.add_stream("pcm_s16le", rate=rate, layout="mono")
+        assert isinstance(video, av.VideoStream) and isinstance(audio, av.AudioStream)
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        for position, image in enumerate(numbered(130)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = position, Fraction(1, 10)
+            file.mux(video.encode(frame))
+            if position >= 120:
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, rate // 10), np.int16), "s16", "mono")
+                silence.rate, silence.pts, silence.time_base = rate, rate // 10 * position, Fraction(1, rate)
+                file.mux(audio.encode(silence))
+        file.mux(video.encode(None))
+    data = bytearray(path.read_bytes())
+    data[4] = 1  # the header promises no sound
+    path.write_bytes(data)
+    with open_video(path) as (opened, _):
+        assert len(opened.streams) == 1
+    assert probe(path).duration == pytest.approx(13, abs=0.11)
+    times = [0.05, 11.95, 12.05, 12.95]
+    assert [number(frame.image) for frame in read_frames(path, times)] == [0, 119, 120, 129]
 
 
 def test_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,9 +24,9 @@ def read_csv_text(path: str | Path, key: str) -> pd.DataFrame:
     """Read a CSV file as text, indexed by row number (1 is the header).
 
     The separator is a comma; a semicolon or a tab is taken where the header has no comma. Column
-    names are compared in lower case and without spaces around them; spaces after separators are
-    dropped where the header has them too. UTF-8 and UTF-16 are read. `key` is that of the
-    configuration, for error messages.
+    names are compared in lower case and without spaces around them, and columns without a name are
+    dropped; so are spaces after separators where the header has them too. UTF-8 and UTF-16 are
+    read. `key` is that of the configuration, for error messages.
 
     Raises InputError if the file is missing or is no such table, or repeats a column.
     """
@@ -45,6 +45,10 @@ def read_csv_text(path: str | Path, key: str) -> pd.DataFrame:
         raise InputError(
             f"{path}: byte {error.start + 1} ({wrong!r}) is not {encoding}; save the file as CSV (UTF-8)."
         ) from None
+    if "\0" in text:
+        raise InputError(
+            f"{path}: has zero bytes, as other encodings and kinds of files have; save it as CSV (UTF-8)."
+        )
     lines = text.splitlines()
     # Excel's first line that names the separator
     named = lines[0].strip().lower() if lines else ""
@@ -74,9 +78,11 @@ def read_csv_text(path: str | Path, key: str) -> pd.DataFrame:
         ) from None
     names = [str(name).strip().lower() for name in table.iloc[0]]
     for position, name in enumerate(names):
-        if name in names[:position]:
+        if name and name in names[:position]:
             raise InputError(f"{path}, row 1: the column {name} is given twice; keep one of them.")
     table = table.iloc[1:].set_axis(names, axis=1)
+    # of a spreadsheet's empty columns, and of numbered rows
+    table = table.loc[:, [name != "" for name in names]]
     table.index = table.index + 1 + skipped
     return table
 

@@ -105,7 +105,8 @@ def _present(names: Iterable[str], videos: str) -> set[str]:
     from liveness.dataset.file_names import as_listed
 
     names = list(names)
-    present = {name for name in names if os.path.lexists(f"{videos}/{name}")}
+    paths = {name: f"{videos}/{name}" for name in names}
+    present = {name for name, path in paths.items() if os.path.lexists(path) and not os.path.isdir(path)}
     if any(not name.isascii() for name in names if name not in present):
         listed = {name for name, _ in files_below(Path(videos))}
         present |= {

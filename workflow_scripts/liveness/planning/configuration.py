@@ -138,7 +138,7 @@ def _kinds(kinds: list[str], schema: Mapping[str, Any]) -> str:
 
 def _unknown_key(path: Any, key: str, known: list[str]) -> str:
     where = ".".join([*(str(part) for part in path), key])
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {_listed(known)}."
     return f"{where} is not a known key; {hint}"
 

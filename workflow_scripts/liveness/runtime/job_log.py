@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from liveness.runtime.child_process import end_with_parent
 from liveness.runtime.disk import disk_error, writing
 from liveness.runtime.errors import InputError
 
@@ -20,11 +21,13 @@ class Stopped(BaseException):
 
 
 def start_log(path: str | Path) -> None:
-    """Log records and warnings to the terminal and to `path`, and end on Ctrl-C and SIGTERM.
+    """Log records and warnings to the terminal and to `path`; end on Ctrl-C and SIGTERM, and soon
+    after Snakemake is killed.
 
     An uncaught InputError is logged as its message alone, as are signals and a disk that is full,
     any other exception with its traceback. Raises DiskError if the log cannot be written.
     """
+    end_with_parent(os.getppid())
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[terminal], force=True)

@@ -3,7 +3,7 @@
 import gc
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,10 @@ from liveness.runtime.errors import InputError
 # Larger frames are refused before they are decoded: four bytes a pixel must fit into a worker's
 # memory several times. 8K has 33 million.
 MAX_PIXELS = 2**26
+
+# Containers and bare streams that hold a video themselves. FFmpeg also reads playlists (concat,
+# HLS), whose author would get the frames of another person's video.
+FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,dv,ivf,nut,h264,hevc,obu,m4v,mpegvideo,mjpeg"
 
 # Errors of PyAV for a bad file: not all of its own are also an OSError or a ValueError.
 BAD_FILE = (av.FFmpegError, OSError, ValueError)
@@ -68,8 +72,15 @@ def open_video(path: Path, nvdec: bool = False) -> Iterator[Opened]:
 
 def packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
     """Yield the packets up to the end, then an empty one; stop silently where the file breaks."""
-    with suppress(*BAD_FILE):
-        yield from container.demux(stream)
+    while True:
+        try:
+            yield from container.demux(stream)
+        except IndexError:
+            # a packet of a stream that begins in mid-file, which PyAV does not know
+            continue
+        except BAD_FILE:
+            pass
+        return
 
 
 def decode(packet: av.Packet) -> list[av.VideoFrame]:
@@ -91,10 +102,10 @@ def name_of(path: Path) -> str:
 
 
 def _open(path: Path, nvdec: bool) -> av.container.InputContainer:
-    # a playlist disguised as a video must not trigger downloads; tags in odd encodings are harmless
+    # a video must not trigger downloads; tags in odd encodings are harmless
     options: dict[str, Any] = {
         "metadata_errors": "replace",
-        "container_options": {"protocol_whitelist": "file"},
+        "container_options": {"protocol_whitelist": "file", "format_whitelist": FORMATS},
         "options": {"max_pixels": str(MAX_PIXELS)},
     }
     if not nvdec:
