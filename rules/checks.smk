@@ -30,7 +30,11 @@ def mistakes():
     labels = prefixed(DATA.get("train", {}).get("labels", ""))
     if is_here(labels) and os.path.isfile(labels):
         yield from checks.wrong_labels(
-            labels, folder_here("train"), Folds(**config["folds"]), LOOKED_AT
+            labels,
+            folder_here("train"),
+            Folds(**config["folds"]),
+            config["evaluation"]["by"],
+            LOOKED_AT,
         )
     rows = prefixed(DATA.get("test", {}).get("sample_submission", ""))
     if is_here(rows) and os.path.isfile(rows):

@@ -25,8 +25,8 @@ rule blend:
         "../workflow_scripts/blend.py"
 
 
-# The labels are an input for their attack types, which `folds` leaves out, so that naming an attack
-# retrains nothing.
+# The labels are an input for attack types, sources and other columns, which `folds` leaves out, so
+# that naming one retrains nothing.
 rule evaluate:
     """Compute held-out error rates with intervals: results/metrics.json and .md."""
     input:
@@ -58,6 +58,7 @@ rule evaluate:
     params:
         threshold=lookup("evaluation/threshold", within=config),
         frame_level=lookup("evaluation/frame_level", within=config),
+        by=lookup("evaluation/by", within=config),
         ensemble=lookup("ensemble", within=config),
         aggregate=aggregation_params(),
         supplied=[name for name, model in config["models"].items() if model["weights"]],

@@ -29,15 +29,15 @@ def listing_digest(folder, most=None):
 
 
 def labels_digest(wildcards):
-    """Digest of the labels, whatever their order; with attack types only if folds use them, so that
-    naming an attack retrains nothing.
+    """Digest of the labels, whatever their order; with attack types or sources only if folds use
+    them, so that naming one retrains nothing.
 
     A function of wildcards only, since Snakemake does not compare params that depend on inputs.
     Labels that are yet to be made have no digest, nor have those that `folds` will refuse.
     """
     from liveness.dataset.labels import read_labels  # pandas is slow to import, and jobs parse this
 
-    used = ["fname", "liveness_score", "group", *["attack"] * (config["folds"]["by"] == "attack")]
+    used = dict.fromkeys(["fname", "liveness_score", "group", config["folds"]["by"]])
     try:
         with local_copy(resolve_storage(DATA["train"]["labels"])) as path:
             labels = read_labels(path)

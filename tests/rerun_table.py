@@ -47,8 +47,9 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"frames.nvdec": True}, NOTHING),
     ({"frames.quality": 80}, EXTRACTED),
     ({"folds.count": 3}, FOLDED | SCORER_CONFIG),
-    # plans refuse labels without attack types
-    ({"folds.by": "attack", "data.train.labels": "moved/attacks.csv"}, FOLDED),
+    # plans refuse labels without attack types, and without sources
+    ({"folds.by": "attack", "data.train.labels": "moved/named.csv"}, FOLDED),
+    ({"folds.by": "source", "data.train.labels": "moved/named.csv"}, FOLDED),
     ({"folds.groups": "duplicates"}, FOLDED),
     ({"folds.max_distance": 10}, FOLDED),
     ({"models.vit.architecture": "test_vit2"}, TRAINED | TRIED),
@@ -122,6 +123,7 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"ensemble.calibration": "temperature"}, EVALUATED | SCORER_CONFIG),
     ({"evaluation.threshold": "bpcer20"}, {"blend", "evaluate"}),
     ({"evaluation.frame_level": True}, {"evaluate"}),
+    ({"evaluation.by": ["group"]}, {"evaluate"}),
     # only used by `score`, `evaluate_robustness` and `compare`
     ({"videos": "moved/test"}, NOTHING),
     ({"evaluation.degradations": ["blur"]}, NOTHING),
@@ -154,7 +156,7 @@ MODULES: dict[str, set[str]] = {
     **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),
     "video/frame_subset": EXPORTED,
     "dataset/file_names": FOLDED,
-    **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "near_duplicates"), FOLDED),
+    **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "groups", "near_duplicates"), FOLDED),
     **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
     **dict.fromkeys(_of("models", "checkpoint", "normalisation", "architectures"), TRAINED | TRIED),
     **dict.fromkeys(_of("models", "pretrained", "weights_file"), TRAINED | TRIED),
@@ -177,7 +179,11 @@ MODULES: dict[str, set[str]] = {
     "ensemble/class_order": {"blend"} | REPORTED,
     "scoring/submission": {"submit"},
     **dict.fromkeys(
-        ["metrics/bootstrap", "evaluation/rates", "evaluation/held_out_metrics", "report/markdown"], REPORTED
+        [
+            *("metrics/bootstrap", "evaluation/rates", "evaluation/divisions"),
+            *("evaluation/held_out_metrics", "report/markdown"),
+        ],
+        REPORTED,
     ),
     # only used by other targets: report, describe, evaluate_robustness, compare, score, demo, ...
     **dict.fromkeys(_of("report", "plot_style", "plots", "html_pages", "grad_cam", "error_sheets"), NOTHING),

@@ -102,11 +102,15 @@ def test_compare_needs_two_runs(finished: Run, tmp_path: Path) -> None:
     assert "a/folds/folds.csv: no such file; runs names two folders" in missing
 
 
-def test_naming_an_attack_retrains_nothing(finished: Run, tmp_path: Path) -> None:
+def test_naming_attacks_and_other_columns_retrains_nothing(finished: Run, tmp_path: Path) -> None:
     run = finished.copy(tmp_path / "run")
     labels = pd.read_csv(run.folder / "labels.csv", dtype=str, keep_default_na=False)
     labels["attack"] = np.where(labels["liveness_score"] == "0", "print", "")
+    labels["source"], labels["light"] = ["lab", "street"] * 6, ["day"] * 5 + ["night"] * 7
     labels.iloc[::-1].to_csv(run.folder / "labels.csv", index=False)
+    run.configure(tiny_config(evaluation={"by": ["light"]}))
     assert run.executed() == {"evaluate": 1}
     metrics = json.loads((run.results / "metrics.json").read_text())
     assert set(metrics["blend"]["attacks"]) == {"print"}
+    found = {column: list(division["values"]) for column, division in metrics["by"].items()}
+    assert found == {"source": ["lab", "street"], "light": ["day", "night"]}

@@ -43,8 +43,8 @@ def moved(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     for name in ("train", "test", "labels.csv"):
         (others / name).symlink_to(run.folder / name)
     header, *rows = (run.folder / "labels.csv").read_text(encoding="utf-8").splitlines()
-    typed = [f"{row},{'print' if number % 4 else 'replay'}" for number, row in enumerate(rows)]
-    (others / "attacks.csv").write_text("\n".join([f"{header},attack", *typed]), encoding="utf-8")
+    typed = [f"{row},{'print' if number % 4 else 'replay'},{number // 2}" for number, row in enumerate(rows)]
+    (others / "named.csv").write_text("\n".join([f"{header},attack,source", *typed]), encoding="utf-8")
     shutil.copy(run.folder / "results/weights/vit/0.safetensors", others / "outside.safetensors")
     shutil.copy(run.folder / "results/submission.csv", others / "sample.csv")
     return Run(run.folder, tiny_config(), checkout)

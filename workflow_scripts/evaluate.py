@@ -6,7 +6,7 @@ import logging
 import pandas as pd
 from snakemake.iocontainers import Snakemake
 
-from liveness.dataset.labels import read_folds, with_attacks
+from liveness.dataset.labels import divisions_of, read_folds, with_attacks
 from liveness.ensemble.aggregation import Aggregation, read_video_scores
 from liveness.ensemble.blend import read_blend, read_held_out
 from liveness.ensemble.class_order import reversed_models
@@ -31,6 +31,7 @@ metrics = held_out_metrics(
     read_held_out(snakemake.input.held_out),
     BlendRecipe(**params.ensemble, criterion=params.threshold),
     params.seed,
+    divisions_of(folds, snakemake.input.labels, params.by),
     pd.concat(map(pd.read_parquet, shards)) if params.frame_level else None,
 )
 metrics["supplied_weights"] = params.supplied
@@ -42,6 +43,9 @@ for name, rates in (metrics["models"] | {"the blend": metrics["blend"]}).items()
     )  # fmt: skip
 for sentence in metrics["reversed"]:
     logging.warning("%s", sentence)
+for divided in metrics["by"].values():
+    for warning in divided["warnings"]:
+        logging.warning("%s", warning)
 if params.supplied:
     logging.warning(
         "the weights of %s came from outside: held-out rates hold only if they were trained on these folds",

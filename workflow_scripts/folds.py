@@ -10,7 +10,7 @@ from snakemake.iocontainers import Snakemake
 from liveness.dataset.csv_table import write_csv
 from liveness.dataset.file_names import as_listed
 from liveness.dataset.folds import make_folds
-from liveness.dataset.labels import check_videos_exist, ignored_columns, read_labels
+from liveness.dataset.labels import check_videos_exist, other_columns, read_labels
 from liveness.dataset.near_duplicates import find_near_duplicates, hash_frames
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.errors import InputError
@@ -24,8 +24,8 @@ snakemake: Snakemake
 start_log(snakemake.log[0])
 settings = Folds(**snakemake.params.folds)
 labels = read_labels(snakemake.input.labels)
-if ignored := ignored_columns(snakemake.input.labels):
-    logging.info("%s: ignoring the columns %s", snakemake.input.labels, ", ".join(ignored))
+if others := other_columns(snakemake.input.labels):
+    logging.info("%s: only evaluation.by uses the columns %s", snakemake.input.labels, ", ".join(others))
 manifest = read_manifest(snakemake.input.manifests).set_index("fname")
 labels["fname"] = as_listed(labels["fname"], manifest.index)
 labels = labels.set_index("fname")

@@ -8,15 +8,15 @@ import networkx
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from liveness.dataset.folds import (
     assign_folds,
     assign_folds_by_attack,
+    assign_folds_by_source,
     contradictions,
     make_folds,
-    merge_groups,
 )
 from liveness.dataset.labels import read_folds
 from liveness.runtime.errors import InputError
@@ -102,31 +102,6 @@ def test_a_fold_with_one_class_is_refused(people: str, count: int) -> None:
         assign_folds((groups == "a").astype(int), groups, count, 1)
 
 
-@given(
-    groups=st.lists(st.integers(0, 8), min_size=1, max_size=15),
-    pairs=st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=12),
-)
-def test_merged_groups_are_the_transitive_closure(groups: list[int], pairs: list[tuple[int, int]]) -> None:
-    names = [f"{row}.mp4" for row in range(len(groups))]
-    own = pd.Series([f"g{group}" for group in groups], index=names)
-    linked = [(names[a], names[b]) for a, b in pairs if max(a, b) < len(names)]
-    joined, merged = merge_groups(own, pd.DataFrame(linked, columns=PAIRS))
-
-    graph = networkx.Graph([*own.items(), *linked])
-    for part in networkx.connected_components(graph):
-        inside = sorted(part - set(names))
-        assert set(joined[sorted(part & set(names))]) == {inside[0]}
-        assert (inside in merged) == (len(inside) > 1)
-    assert joined.nunique() == networkx.number_connected_components(graph)
-
-
-def test_nothing_to_merge() -> None:
-    own = pd.Series(["x", "y"], index=["a", "b"])
-    joined, merged = merge_groups(own, pd.DataFrame(columns=[*PAIRS, "distance"]))
-    assert joined.equals(own)
-    assert merged == []
-
-
 def test_contradictions_are_pairs_of_opposite_labels() -> None:
     pairs = pd.DataFrame([("a", "b", 0), ("a", "c", 3), ("a", "unlabelled", 1)], columns=[*PAIRS, "distance"])
     found = contradictions(pairs, pd.Series({"a": 1, "b": 1, "c": 0}))
@@ -201,6 +176,70 @@ def test_folds_by_attack_need_the_types() -> None:
         assign_folds_by_attack(labels, groups, pd.Series(["", "x", "x"], index=labels.index), 2, 0)
 
 
+@st.composite
+def sourced(draw: st.DrawFn) -> tuple[pd.DataFrame, int]:
+    """Draw videos of people and sources, some of which share a person."""
+    count = draw(st.integers(2, 3))
+    size = draw(st.integers(0, 25))
+    people = [*range(100, 100 + 4 * count), *draw(st.lists(st.integers(0, 9), min_size=size, max_size=size))]
+    sources = [*range(2 * count), *range(2 * count)]
+    sources += draw(st.lists(st.integers(0, 2 * count), min_size=size, max_size=size))
+    labels = [1] * (2 * count) + [0] * (2 * count)
+    labels += draw(st.lists(st.integers(0, 1), min_size=size, max_size=size))
+    table = pd.DataFrame({"label": labels, "group": people, "source": sources}).astype(
+        {"group": str, "source": str}
+    )
+    return table.set_axis([f"{row:03}.mp4" for row in range(len(table))]), count
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@settings(max_examples=25)
+@given(sourced(), st.integers(0, 5), st.randoms(use_true_random=False))
+def test_neither_sources_nor_people_straddle_folds_by_source(
+    given_videos: tuple[pd.DataFrame, int], seed: int, random: Random
+) -> None:
+    table, count = given_videos
+    try:
+        fold, joined = assign_folds_by_source(table["label"], table["group"], table["source"], count, seed)
+    except InputError:
+        reject()
+    assert sorted(fold.index) == sorted(table.index)
+    assert sorted(set(fold)) == list(range(count))
+    for column in ("group", "source"):
+        assert (fold.groupby(table[column]).nunique() == 1).all()
+    for number in range(count):
+        assert table["label"][fold == number].nunique() == table["label"][fold != number].nunique() == 2
+    graph = networkx.Graph([*("s" + table["source"]).items(), *("g" + table["group"]).items()])
+    parts = [
+        sorted(name[1:] for name in part if name.startswith("s"))
+        for part in networkx.connected_components(graph)
+    ]
+    assert sorted(joined) == sorted(part for part in parts if len(part) > 1)
+
+    rows = list(table.index)
+    random.shuffle(rows)
+    again, _ = assign_folds_by_source(table["label"].loc[rows], table["group"], table["source"], count, seed)
+    pd.testing.assert_series_equal(again, fold)
+
+
+def test_folds_by_source_need_sources() -> None:
+    names = pd.Index(["a", "b", "c", "d"])
+    labels = pd.Series([1, 0, 1, 0], index=names)
+    people = pd.Series(["p", "q", "r", "s"], index=names)
+    with pytest.raises(InputError, match=r"folds\.by is source, but c has no source in the column source"):
+        assign_folds_by_source(labels, people, pd.Series(["x", "x", "", "y"], index=names), 2, 0)
+    with pytest.raises(
+        InputError, match=r"are of 1 sources without a person .* fewer than folds\.count \(2\)"
+    ):
+        shared = people.replace("r", "p")
+        assign_folds_by_source(labels, shared, pd.Series(["x", "x", "y", "y"], index=names), 2, 0)
+    with pytest.raises(
+        InputError, match=r"fold \d .* only (live|spoof) videos: the sources of the other class"
+    ):
+        sources = pd.Series(["x", "y", "x", "y"], index=names)
+        assign_folds_by_source(labels, people, sources, 2, 0)
+
+
 def test_folds_of_labels_problems_and_duplicates() -> None:
     """Groups come from labels and near-duplicates; what is unreadable or unlabelled is left out."""
     names = [f"{number}.mp4" for number in range(8)]
@@ -221,3 +260,18 @@ def test_folds_of_labels_problems_and_duplicates() -> None:
     assert not leakage.contradictory_labels
     alone, _ = make_folds(labels, problems, duplicates, Folds(count=2, groups="duplicates"), seed=0)
     assert alone.loc["0.mp4", "group"] == "0.mp4"
+
+
+def test_folds_by_source_of_labels_and_duplicates() -> None:
+    """A near-duplicate in two sources joins them; the table of folds names no source."""
+    names = [f"{number}.mp4" for number in range(8)]
+    labels = pd.DataFrame({"liveness_score": [1, 0] * 4, "source": list("aabbccdd")}, names)
+    duplicates = pd.DataFrame({"first": ["1.mp4"], "second": ["6.mp4"], "distance": [3]})
+    problems = pd.Series("", names)
+    folds, leakage = make_folds(labels, problems, duplicates, Folds(count=2, by="source"), seed=0)
+    assert folds.columns.tolist() == ["liveness_score", "group", "fold"]
+    assert folds["fold"].groupby(labels["source"].replace("d", "a")).nunique().eq(1).all()
+    assert leakage.joined_sources == [["a", "d"]]
+    unnamed = labels.drop(columns="source")
+    with pytest.raises(InputError, match="has no source in the column source"):
+        make_folds(unnamed, problems, duplicates, Folds(count=2, by="source"), seed=0)

@@ -10,7 +10,9 @@ import pytest
 from liveness.dataset.labels import (
     check_folds,
     check_videos_exist,
-    ignored_columns,
+    divisions_of,
+    other_columns,
+    read_divisions,
     read_labels,
     read_names,
     with_attacks,
@@ -155,15 +157,37 @@ def test_labels_of_missing_videos_are_refused() -> None:
 def test_columns_that_nothing_reads_are_named(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("\ufefffname,camera,liveness_score,group,note\na,x,1,p,\nb,y,0,q,\n", encoding="utf-8")
-    assert ignored_columns(path) == ["camera", "note"]
+    assert other_columns(path) == ["camera", "note"]
     assert list(read_labels(path)) == ["fname", "liveness_score", "group"]
+    assert list(read_labels(path, ["note", "nowhere"])) == ["fname", "liveness_score", "group", "note"]
 
 
-def table(groups: str, labels: str, attacks: str = "") -> pd.DataFrame:
+def test_columns_that_divide_the_rates(csv: Csv) -> None:
+    path = csv("fname,liveness_score,source,Device\na,1,x,phone\nb,0,y,\n")
+    folds = pd.DataFrame({"fold": [0, 1]}, index=["b", "a"])
+    assert divisions_of(folds, path, []).to_dict("list") == {"source": ["y", "x"]}
+    found = divisions_of(folds, path, ["DEVICE ", "source"])
+    assert found.to_dict() == {"source": {"a": "x", "b": "y"}, "device": {"a": "phone", "b": ""}}
+    assert divisions_of(folds, csv("fname,liveness_score\na,1\nb,0\n"), []).shape == (2, 0)
+
+
+@pytest.mark.parametrize("name", ["devise", "fname", "liveness_score"])
+def test_columns_that_are_not_there_divide_nothing(csv: Csv, name: str) -> None:
+    path = csv("fname,liveness_score,source,device\na,1,x,phone\nb,0,y,\n")
+    with pytest.raises(InputError) as caught:
+        read_divisions(path, ["device", name])
+    assert str(caught.value) == (
+        f"evaluation.by names {name}, but the columns of {path} that could divide the rates are source, "
+        "device; correct the name, or add the column."
+    )
+
+
+def table(groups: str, labels: str, attacks: str = "", sources: str = "") -> pd.DataFrame:
     """Labels of one video per letter and digit."""
     columns = {"fname": list(map(str, range(len(labels)))), "liveness_score": list(map(int, labels))}
     columns |= {"group": list(groups)} if groups else {}
-    columns |= {"attack": ["" if kind == "-" else kind for kind in attacks]} if attacks else {}
+    for name, values in (("attack", attacks), ("source", sources)):
+        columns |= {name: ["" if value == "-" else value for value in values]} if values else {}
     return pd.DataFrame(columns)
 
 
@@ -185,6 +209,14 @@ def table(groups: str, labels: str, attacks: str = "") -> pd.DataFrame:
         (table("abab", "1010"), Folds(2, by="attack"), "1 is a spoof without a type"),
         (table("abba", "1010", "-p-p"), Folds(2, by="attack"), "name 1 types of attacks, fewer than"),
         (table("abba", "1010", "-p-s"), Folds(2, by="attack"), ""),
+        (table("abcd", "1010"), Folds(2, by="source"), "0 has no source in the column source"),
+        (table("abcd", "1010", sources="xx-y"), Folds(2, by="source"), "2 has no source in the column"),
+        (table("abcd", "1010", sources="xxyy"), Folds(3, by="source"), "only 2 sources .* have live videos"),
+        (table("abcd", "1011", sources="xxyy"), Folds(2, by="source"), "only 1 source .* has spoof videos"),
+        # x and y share the person a
+        (table("abac", "1010", sources="xxyy"), Folds(2, by="source"), "only 1 source .* has live videos"),
+        (table("abac", "1010", sources="xxyy"), Folds(2, by="source", groups="duplicates"), ""),
+        (table("abcd", "1010", sources="xxyy"), Folds(2, by="source"), ""),
     ],
 )
 def test_folds_that_cannot_be_made_are_refused_early(

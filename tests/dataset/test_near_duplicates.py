@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_images
 
 from clips import write_clip
 from liveness.dataset import near_duplicates
-from liveness.dataset.folds import merge_groups
+from liveness.dataset.groups import merge_groups
 from liveness.dataset.near_duplicates import HASH_BITS, find_near_duplicates, frame_hash, hash_frames
 from liveness.video.frame_store import FrameStore
 from liveness.video.jpeg import decode_jpeg, encode_jpeg

@@ -115,7 +115,7 @@ def told(videos: Path, content: str | bytes, folds: Folds | None = None) -> str:
     """Return the one sentence about labels, without the path."""
     table = write(videos, content)
     where = None if folds else str(videos)
-    (sentence,) = wrong_labels(str(table), where, folds or Folds(), most=99)
+    (sentence,) = wrong_labels(str(table), where, folds or Folds(), [], most=99)
     assert "\n" not in sentence and "\0" not in sentence
     return sentence.removeprefix(str(table))
 

@@ -44,13 +44,13 @@ def test_rows_without_a_video(tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("fname,liveness_score\na.mp4,1\nb.mp4,0\n", encoding="utf-8")
     (tmp_path / "a.mp4").touch()
-    (sentence,) = wrong_labels(str(labels), str(tmp_path), Folds(), most=2)
+    (sentence,) = wrong_labels(str(labels), str(tmp_path), Folds(), [], most=2)
     assert "b.mp4 is not in data.train.videos" in sentence
     # of more rows, and of videos elsewhere, only the table is read
-    assert not list(wrong_labels(str(labels), str(tmp_path), Folds(), most=1))
-    assert not list(wrong_labels(str(labels), None, Folds(), most=2))
+    assert not list(wrong_labels(str(labels), str(tmp_path), Folds(), [], most=1))
+    assert not list(wrong_labels(str(labels), None, Folds(), [], most=2))
     labels.write_text("fname,liveness_score\na.mp4,2\n", encoding="utf-8")
-    (sentence,) = wrong_labels(str(labels), None, Folds(), most=2)
+    (sentence,) = wrong_labels(str(labels), None, Folds(), [], most=2)
     assert "liveness_score is '2'" in sentence
 
 
@@ -59,14 +59,22 @@ def test_names_of_another_unicode_form_and_names_that_no_file_can_have(tmp_path:
     (tmp_path / "dangling.mp4").symlink_to("nowhere")
     table = tmp_path / "table.csv"
     table.write_text("fname,liveness_score\nánh.mp4,1\ndangling.mp4,0\n", encoding="utf-8")
-    assert not list(wrong_labels(str(table), str(tmp_path), Folds(count=2, groups="duplicates"), most=9))
+    assert not list(wrong_labels(str(table), str(tmp_path), Folds(count=2, groups="duplicates"), [], most=9))
     assert not list(wrong_names(str(table), str(tmp_path), 0.0, most=9))
     long = "x" * 300
     table.write_text(f"fname,liveness_score\nánh.mp4,1\n{long},0\n", encoding="utf-8")
-    (sentence,) = wrong_labels(str(table), str(tmp_path), Folds(count=2), most=9)
+    (sentence,) = wrong_labels(str(table), str(tmp_path), Folds(count=2), [], most=9)
     assert f"{long} is not in data.train.videos" in sentence
     (sentence,) = wrong_names(str(table), str(tmp_path), 0.0, most=9)
     assert "1 of 2 rows name no video" in sentence
+
+
+def test_a_column_that_divides_the_rates_and_is_not_there(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("fname,liveness_score,device\na.mp4,1,x\nb.mp4,0,y\n", encoding="utf-8")
+    assert not list(wrong_labels(str(labels), None, Folds(), ["device"], most=2))
+    (sentence,) = wrong_labels(str(labels), None, Folds(), ["light"], most=2)
+    assert sentence.startswith("evaluation.by names light, but the columns of")
 
 
 def test_a_sample_submission_without_names(tmp_path: Path) -> None:

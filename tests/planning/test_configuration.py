@@ -60,6 +60,7 @@ def test_data_and_models_are_enough() -> None:
     assert config["evaluation"] == {
         "threshold": "eer",
         "frame_level": False,
+        "by": [],
         "degradations": ["crop", "half_size", "blur", "recolour", "recompress", "fewer_frames"],
     }
     assert config["training"]["augmentation"]["crop_scale"] == [0.7, 1.0]
@@ -126,7 +127,7 @@ def test_engines_have_more_precisions_than_training(precision: str) -> None:
         (
             "folds.by",
             "attacks",
-            "folds.by is 'attacks'; expected one of group, attack (did you mean attack?).",
+            "folds.by is 'attacks'; expected one of group, attack, source (did you mean attack?).",
         ),
         (
             "training.precision",

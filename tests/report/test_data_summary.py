@@ -28,7 +28,7 @@ VIDEOS = pd.DataFrame(
     index=pd.Index([*FOLDS.index, "broken.mp4"], name="fname"),
 )
 NOTHING: dict[str, Any] = {
-    "groups": 4, "duplicates": [], "merged_groups": [], "contradictory_labels": [],
+    "groups": 4, "duplicates": [], "merged_groups": [], "joined_sources": [], "contradictory_labels": [],
     "unlabelled": {}, "unreadable": {}, "other_attacks": {},
 }  # fmt: skip
 
@@ -65,6 +65,7 @@ def test_all_doubts_are_listed() -> None:
             "duplicates": [pair] * 60,
             "contradictory_labels": [pair],
             "merged_groups": [["p", "q"]],
+            "joined_sources": [["x", "y"]],
             "unreadable": {"broken.mp4": "no stream"},
             "unlabelled": {"new.mp4": "t"},
             "other_attacks": {"f.mp4": "print"},

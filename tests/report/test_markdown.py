@@ -11,9 +11,10 @@ from markdown_it import MarkdownIt
 
 from held_out_scores import make_folds, make_scores
 from liveness.ensemble.blend import BlendRecipe, held_out
+from liveness.evaluation.divisions import divided_rates
 from liveness.evaluation.rates import held_out_rates
 from liveness.evaluation.run_comparison import compare
-from liveness.report.markdown import NAMES, comparison, summary, table
+from liveness.report.markdown import NAMES, comparison, divided, summary, table
 
 FOLDS = make_folds()
 
@@ -29,7 +30,8 @@ def metrics(**changes: Any) -> dict[str, Any]:
     found = held_out_rates(judged(), seed=0)
     blend = found | {"method": "mean", "calibration": None, "scored": 240, "complete": 240} | changes
     threshold = {"criterion": "eer", "value": 0.5}
-    return {"models": {"m": found}, "blend": blend, "threshold": threshold, "supplied_weights": []}
+    rest = {"by": {}, "threshold": threshold, "supplied_weights": []}
+    return {"models": {"m": found}, "blend": blend, **rest}
 
 
 def cells(markdown: str) -> dict[str, list[str]]:
@@ -61,6 +63,26 @@ def test_notes_say_how_the_figures_were_made() -> None:
     assert "\n- xl is the wrong way round.\n" in summary(
         metrics() | {"reversed": ["xl is the wrong way round."]}
     )
+
+
+def test_every_value_of_a_column_has_a_row() -> None:
+    videos = judged()
+    camera = videos["fold"].map("camera {}".format).rename("source")
+    division = divided_rates(videos, videos, camera, "eer", seed=0) | {"warnings": ["Camera 1 is far off."]}
+    text = summary(metrics() | {"by": {"source": division}})
+    rows = cells(text)
+    one = division["values"]["camera 1"]
+    assert rows["camera 1"][:2] == [f"{one['videos']} ({one['live']} + {one['spoof']})", str(one["groups"])]
+    low, high = one["intervals"]["bpcer"]
+    assert rows["camera 1"][5] == f"{one['bpcer']:.3f} ({low:.3f} to {high:.3f})"
+    assert rows["macro mean"][3].startswith(f"{division['macro']['auc']:.3f} (")
+    assert "- Warning: Camera 1 is far off." in text
+    assert "scored by engines that had seen no video of it" in text
+    assert divided("source", division)["source"].tolist() == [*division["values"], "macro mean"]
+
+    mixed = divided_rates(videos, videos, camera.map(lambda _: "one"), "eer", seed=0)
+    text = summary(metrics() | {"by": {"source": mixed}})
+    assert "Engines had seen other videos of one; folds.by: source holds whole sources out." in text
 
 
 def test_single_frames_have_a_table_of_their_own() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
+from liveness.dataset.groups import join_groupings, merge_groups
+from liveness.dataset.labels import check_sources
 from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
 
@@ -20,6 +20,7 @@ class Leakage:
     groups: int
     duplicates: list[dict[Any, Any]] = field(default_factory=list)
     merged_groups: list[list[str]] = field(default_factory=list)
+    joined_sources: list[list[str]] = field(default_factory=list)
     contradictory_labels: list[dict[Any, Any]] = field(default_factory=list)
     unlabelled: dict[Any, str] = field(default_factory=dict)
     unreadable: dict[Any, str] = field(default_factory=dict)
@@ -32,7 +33,7 @@ def make_folds(
     """Assign labelled, readable videos to folds.
 
     Args:
-        labels: liveness_score and, if known, group and attack, by fname.
+        labels: liveness_score and, if known, group, attack and source, by fname.
         problems: the reason why a video cannot be read ("" if it can), by fname, for all videos.
         duplicates: pairs of near-duplicates, with the columns first and second.
         settings: the section `folds` of the configuration.
@@ -40,10 +41,10 @@ def make_folds(
 
     Returns:
         liveness_score, group and fold by fname, sorted; and what would have leaked between folds.
-        Attack types are left out, so that naming one later does not retrain any model.
+        Attack types and sources are left out, so that naming one later does not retrain any model.
 
     Raises:
-        InputError: see `assign_folds` and `assign_folds_by_attack`.
+        InputError: see `assign_folds`, `assign_folds_by_attack` and `assign_folds_by_source`.
     """
     # each video is its own group unless the labels or near-duplicates say otherwise
     groups = pd.Series(problems.index, index=problems.index)
@@ -56,10 +57,17 @@ def make_folds(
     labels["group"] = groups.loc[labels.index]
     truth = labels["liveness_score"]
     attacks = labels["attack"] if "attack" in labels else pd.Series("", labels.index)
-    if settings.by == "attack":
-        fold = assign_folds_by_attack(truth, labels["group"], attacks, settings.count, seed)
-    else:
-        fold = assign_folds(truth, labels["group"], settings.count, seed)
+    joined_sources: list[list[str]] = []
+    match settings.by:
+        case "attack":
+            fold = assign_folds_by_attack(truth, labels["group"], attacks, settings.count, seed)
+        case "source":
+            sources = labels["source"] if "source" in labels else pd.Series("", labels.index)
+            fold, joined_sources = assign_folds_by_source(
+                truth, labels["group"], sources, settings.count, seed
+            )
+        case "group":
+            fold = assign_folds(truth, labels["group"], settings.count, seed)
     other_attacks = attacks.drop(fold.index)
     labels = labels.loc[fold.index].assign(fold=fold)
     left_out = [*labels.index, *unreadable.index, *other_attacks.index]
@@ -67,32 +75,13 @@ def make_folds(
         groups=int(groups.nunique()),
         duplicates=duplicates.to_dict("records"),
         merged_groups=merged,
+        joined_sources=joined_sources,
         contradictory_labels=contradictions(duplicates, truth).to_dict("records"),
         unlabelled=groups.drop(left_out, errors="ignore").to_dict(),
         unreadable=unreadable.to_dict(),
         other_attacks=other_attacks.to_dict(),
     )
     return labels[["liveness_score", "group", "fold"]].sort_index(), leakage
-
-
-def merge_groups(groups: pd.Series, duplicates: pd.DataFrame) -> tuple[pd.Series, list[list[str]]]:
-    """Merge the groups that near-duplicates connect.
-
-    `groups` maps each fname (index) to its group; `duplicates` has the columns first and second.
-    Returns the merged groups, each named after its first member in sorted order, and the lists of
-    groups that were merged.
-    """
-    names = sorted(groups.unique())
-    number = {name: i for i, name in enumerate(names)}
-    first = groups.loc[duplicates["first"]].map(number).to_numpy(dtype=int)
-    second = groups.loc[duplicates["second"]].map(number).to_numpy(dtype=int)
-    links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(len(names), len(names)))
-    _, component = connected_components(links, directed=False)
-    members: dict[int, list[str]] = {}
-    for name, part in zip(names, component, strict=True):
-        members.setdefault(int(part), []).append(name)
-    joined = groups.map({name: members[int(component[number[name]])][0] for name in names})
-    return joined, [names for names in members.values() if len(names) > 1]
 
 
 def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) -> pd.Series:
@@ -102,24 +91,52 @@ def assign_folds(labels: pd.Series, groups: pd.Series, count: int, seed: int) ->
     depend on the order of rows. Raises InputError if there are fewer groups than folds, or if a
     fold would hold, or leave for training, one class only.
     """
-    labels = labels.sort_index()
-    groups = groups.loc[labels.index]
     if groups.nunique() < count:
         raise InputError(
             f"the training videos form {groups.nunique()} groups of people or near-duplicates, fewer than "
             f"folds.count ({count}); lower folds.count or, if different people were merged, lower "
             "folds.max_distance or set folds.groups: labels."
         )
+    return _spread(labels, groups, count, seed, "people")
+
+
+def _spread(labels: pd.Series, units: pd.Series, count: int, seed: int, what: str) -> pd.Series:
+    """Assign units of videos to folds; `what` they are is for error messages."""
+    labels = labels.sort_index()
+    units = units.loc[labels.index]
     if labels.value_counts().min() < count:
         raise InputError(
             f"a class has fewer videos than folds.count ({count}); lower it, or label more videos."
         )
     fold = pd.Series(0, index=labels.index, name="fold")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    for number, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
+    for number, (_, held_out) in enumerate(splitter.split(labels, labels, units)):
         fold.iloc[held_out] = number
-    _check_classes(labels, fold)
+    _check_classes(labels, fold, what)
     return fold
+
+
+def assign_folds_by_source(
+    labels: pd.Series, groups: pd.Series, sources: pd.Series, count: int, seed: int
+) -> tuple[pd.Series, list[list[str]]]:
+    """Assign videos to folds so that no source straddles two, and no group either.
+
+    Sources that share a group are held out together. The arguments share their index of file names;
+    `sources` names the source of every video. Returns the folds by fname, and the lists of sources
+    that were joined.
+
+    Raises InputError if a video has no source, if there are fewer sources than folds, or if a fold
+    would hold, or leave for training, one class only.
+    """
+    check_sources(sources)
+    units, joined = join_groupings(sources, groups)
+    if units.nunique() < count:
+        raise InputError(
+            f"folds.by is source, but the training videos are of {units.nunique()} sources without a person "
+            f"or near-duplicate in common, fewer than folds.count ({count}); lower folds.count, or set "
+            "folds.by: group."
+        )
+    return _spread(labels, units, count, seed, "sources"), joined
 
 
 def assign_folds_by_attack(
@@ -170,23 +187,24 @@ def assign_folds_by_attack(
         loads[:, chosen] += own[chosen], lives
     fold = groups.sort_index().map(group_fold).rename("fold")
     fold = fold[(labels.loc[fold.index] == 1) | (attacks.loc[fold.index].map(attack_fold) == fold)]
-    _check_classes(labels, fold)
+    _check_classes(labels, fold, "people")
     return fold
 
 
-def _check_classes(labels: pd.Series, fold: pd.Series) -> None:
+def _check_classes(labels: pd.Series, fold: pd.Series, what: str) -> None:
     """Raise InputError if a fold holds one class only, or leaves only one to train on."""
     truth = labels.loc[fold.index]
     for number in sorted(fold.unique()):
-        for videos, what in (
+        for videos, verb in (
             (truth[fold == number], "holds"),
             (truth[fold != number], "leaves for training"),
         ):
             if videos.nunique() < 2:
                 only = "live" if videos.iloc[0] else "spoof"
                 raise InputError(
-                    f"fold {number} {what} only {only} videos: the people of the other class are too few, or "
-                    "have too different numbers of videos; lower folds.count, or label videos of more people."
+                    f"fold {number} {verb} only {only} videos: the {what} of the other class are too few, "
+                    "or have too different numbers of videos; lower folds.count, or label videos of more "
+                    f"{what}."
                 )
 
 

@@ -1,17 +1,18 @@
 """Tables of labelled videos: the user's labels file and the folds made from it."""
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from liveness.dataset.csv_table import read_csv_text
 from liveness.dataset.file_names import as_listed, nfc
+from liveness.dataset.groups import join_groupings
 from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
 
-COLUMNS = ("fname", "liveness_score", "group", "attack")
+COLUMNS = ("fname", "liveness_score", "group", "attack", "source")
 
 
 def read_names(path: str | Path) -> list[str]:
@@ -26,10 +27,11 @@ def read_names(path: str | Path) -> list[str]:
     return names.tolist()
 
 
-def read_labels(path: str | Path) -> pd.DataFrame:
-    """Read a labels file with the columns `fname,liveness_score[,group][,attack]`.
+def read_labels(path: str | Path, others: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a labels file with the columns `fname,liveness_score[,group][,attack][,source]`.
 
-    A liveness_score of 1 means live (bona fide), 0 means spoof (presentation attack).
+    A liveness_score of 1 means live (bona fide), 0 means spoof (presentation attack). Of other
+    columns, those in `others` are read.
 
     Returns one row per video, with liveness_score as integer and the other columns as text ("" if
     empty). Identical rows are dropped and blank lines ignored. Raises InputError with file, row (1
@@ -43,11 +45,11 @@ def read_labels(path: str | Path) -> pd.DataFrame:
                 f"{path}, row {row}: liveness_score is '{score}'; expected 0 (spoof) or 1 (live)."
             )
     table["liveness_score"] = table["liveness_score"].astype(float).astype(int)
-    for column in ("group", "attack"):
-        if column in table:
-            # one person is one, whoever typed the name
-            table[column] = table[column].map(nfc)
-    table = table[[column for column in COLUMNS if column in table]].drop_duplicates()
+    wanted = [column for column in dict.fromkeys([*COLUMNS, *others]) if column in table]
+    for column in wanted[2:]:
+        # one person is one, whoever typed the name
+        table[column] = table[column].map(nfc)
+    table = table[wanted].drop_duplicates()
     for row, name in table["fname"][table["fname"].duplicated()].items():
         raise InputError(f"{path}, row {row}: {name} is listed again with other values; keep one row.")
     if table["liveness_score"].nunique() < 2:
@@ -56,13 +58,33 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def ignored_columns(path: str | Path) -> list[str]:
-    """Return the columns of a labels file that nothing reads."""
+def other_columns(path: str | Path) -> list[str]:
+    """Return the columns of a labels file that nothing reads, unless `evaluation.by` names them."""
     return [str(name) for name in read_csv_text(path, "data.train.labels") if name not in COLUMNS]
 
 
+def read_divisions(path: str | Path, by: Sequence[str]) -> pd.DataFrame:
+    """Read fname and the columns that divide the evaluation: source, if there is one, and `by`.
+
+    Values are text, "" if empty. Raises InputError if there is no column of a name in `by`.
+    """
+    by = [name.strip().lower() for name in by]
+    table = read_labels(path, by)
+    fname = table.pop("fname")
+    table = table.drop(columns="liveness_score")
+    for name in by:
+        if name not in table:
+            known = dict.fromkeys([*table, *other_columns(path)])
+            raise InputError(
+                f"evaluation.by names {name}, but the columns of {path} that could divide the rates are "
+                f"{', '.join(known) or 'none'}; correct the name, or add the column."
+            )
+    found = table[[name for name in dict.fromkeys(["source", *by]) if name in table]]
+    return found.assign(fname=fname)
+
+
 def check_folds(labels: pd.DataFrame, folds: Folds) -> None:
-    """Raise InputError if people or types of attacks, as the labels name them, are too few.
+    """Raise InputError if people, sources or types of attacks, as labels name them, are too few.
 
     Whatever `make_folds` decides later, a fold would then hold one class only. Near-duplicates can
     make groups fewer still.
@@ -80,9 +102,13 @@ def check_folds(labels: pd.DataFrame, folds: Folds) -> None:
                 f"folds.by is attack, but the labels name {types.nunique()} types of attacks, fewer than "
                 f"folds.count ({folds.count}); lower it, or set folds.by: group."
             )
-    if folds.groups == "duplicates" or "group" not in labels:
+    named = labels["group"] if "group" in labels and folds.groups != "duplicates" else None
+    if folds.by == "source":
+        _check_sources(labels.set_index("fname"), named, folds.count)
         return
-    groups = labels["group"].where(labels["group"] != "", labels["fname"])
+    if named is None:
+        return
+    groups = named.where(named != "", labels["fname"])
     for label, name in ((1, "live"), (0, "spoof")):
         count = groups[labels["liveness_score"] == label].nunique()
         if count < folds.count:
@@ -91,6 +117,33 @@ def check_folds(labels: pd.DataFrame, folds: Folds) -> None:
                 f"labels), fewer than folds.count ({folds.count}): a fold would hold none; lower it, or "
                 "label videos of more people."
             )
+
+
+def _check_sources(labels: pd.DataFrame, groups: pd.Series | None, count: int) -> None:
+    """Raise InputError if a video has no source, or if sources that share no person are too few."""
+    sources = labels["source"] if "source" in labels else pd.Series("", labels.index)
+    check_sources(sources)
+    names = pd.Series(labels.index, labels.index)
+    if groups is not None:
+        names = names.mask(groups.to_numpy() != "", groups.to_numpy())
+    joined, _ = join_groupings(sources, names)
+    for label, name in ((1, "live"), (0, "spoof")):
+        found = joined[labels["liveness_score"] == label].nunique()
+        if found < count:
+            raise InputError(
+                f"folds.by is source, but only {found} source{'s' * (found != 1)} without a person in common "
+                f"{'have' if found != 1 else 'has'} {name} videos, fewer than folds.count ({count}): a fold "
+                "would hold none; lower it, or set folds.by: group."
+            )
+
+
+def check_sources(sources: pd.Series) -> None:
+    """Raise InputError unless every video has a source; `sources` are by fname."""
+    if (sources == "").any():
+        raise InputError(
+            f"folds.by is source, but {sources.index[sources == ''][0]} has no source in the column source "
+            "of the labels; add it, or set folds.by: group."
+        )
 
 
 def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_file: str) -> None:
@@ -117,10 +170,18 @@ def labels_by_name(folds: pd.DataFrame) -> dict[str, int]:
 
 def with_attacks(folds: pd.DataFrame, labels: str | Path) -> pd.DataFrame:
     """Add attack types, which folds.csv does not contain, from the labels file; "" if unknown."""
-    table = read_labels(labels)
+    table = _of_folds(read_labels(labels), folds)
+    return folds.assign(attack=table.get("attack", ""))
+
+
+def divisions_of(folds: pd.DataFrame, labels: str | Path, by: Sequence[str]) -> pd.DataFrame:
+    """Return what `read_divisions` reads, by the fnames of `folds`; "" if unknown."""
+    return _of_folds(read_divisions(labels, by), folds)
+
+
+def _of_folds(table: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     table = table.set_index(pd.Index(as_listed(table.pop("fname"), folds.index)))
-    attack = table["attack"].reindex(folds.index, fill_value="") if "attack" in table else ""
-    return folds.assign(attack=attack)
+    return table.reindex(folds.index, fill_value="")
 
 
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:

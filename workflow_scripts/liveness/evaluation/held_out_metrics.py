@@ -7,6 +7,7 @@ import pandas as pd
 from liveness.ensemble.aggregation import check_held_out, model_scores, single_frames
 from liveness.ensemble.blend import Blend, held_out
 from liveness.ensemble.recipe import BlendRecipe
+from liveness.evaluation.divisions import divided_rates
 from liveness.evaluation.rates import held_out_rates
 
 
@@ -17,6 +18,7 @@ def held_out_metrics(
     blended: pd.DataFrame,
     recipe: BlendRecipe,
     seed: int,
+    divisions: pd.DataFrame,
     frame_scores: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Compute the error rates of each model alone and of the blend.
@@ -28,6 +30,7 @@ def held_out_metrics(
         blended: score and threshold by fname, from blends fitted without the video's fold.
         recipe: the recipe of the blend; single models share its criterion.
         seed: seed of the bootstrap.
+        divisions: values by fname of the columns that the blend's rates are divided by.
         frame_scores: scores of single frames; adds frame-level rates to each model.
 
     Raises:
@@ -53,6 +56,12 @@ def held_out_metrics(
             "calibration": recipe.calibration,
             "scored": int(scores["fname"].nunique()),
             "complete": len(model_scores(scores).dropna()),
+        },
+        "by": {
+            str(name): divided_rates(
+                blended.join(folds[["liveness_score", "group"]]), folds, column, recipe.criterion, seed
+            )
+            for name, column in divisions.items()
         },
         "threshold": {"criterion": blend.criterion, "value": blend.threshold},
     }

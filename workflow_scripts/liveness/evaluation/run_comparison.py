@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from liveness.dataset.file_names import as_listed
-from liveness.dataset.folds import merge_groups
+from liveness.dataset.groups import join_groupings
 from liveness.dataset.labels import read_folds
 from liveness.ensemble.blend import read_held_out
 from liveness.evaluation.rates import measure
@@ -66,7 +66,8 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, seed: int) -> pd.DataFram
         }
 
     values = both()
-    replicates = bootstrap(flat, _joined(runs[0]["group"], runs[1]["group"]), seed)
+    groups, _ = join_groupings(runs[0]["group"], runs[1]["group"])
+    replicates = bootstrap(flat, groups, seed)
     rows = {}
     for name in values["difference"]:
         row: dict[str, float] = {}
@@ -87,10 +88,3 @@ def videos_per_second(results: str | Path) -> float | None:
             seconds += float(pd.read_csv(benchmark, sep="\t")["s"].mean())
             videos += pd.read_parquet(scores, columns=["fname"])["fname"].nunique()
     return videos / seconds if seconds else None
-
-
-def _joined(first: pd.Series, second: pd.Series) -> pd.Series:
-    """Return the finest grouping in which the groups of both runs stay together."""
-    leader = second.groupby(second).transform(lambda group: group.index[0])
-    joined, _ = merge_groups(first, pd.DataFrame({"first": leader.to_numpy(), "second": leader.index}))
-    return joined

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +43,16 @@ def missing_paths(named: Iterable[tuple[str, str]]) -> Iterator[str]:
             yield f"{key}: {path}: is {found}; expected {expected}."
 
 
-def wrong_labels(labels: str, videos: str | None, folds: Folds, most: int) -> Iterator[str]:
-    """Yield what is wrong with a labels file, for these folds.
+def wrong_labels(
+    labels: str, videos: str | None, folds: Folds, by: Sequence[str], most: int
+) -> Iterator[str]:
+    """Yield what is wrong with a labels file, for these folds and columns of `evaluation.by`.
 
     With `videos`, a folder of this machine, this includes rows without a video, unless there are
     more than `most` rows.
     """
     # here, since every job parses the rules, and pandas takes half a second
-    from liveness.dataset.labels import check_folds, check_videos_exist, read_labels
+    from liveness.dataset.labels import check_folds, check_videos_exist, read_divisions, read_labels
 
     try:
         table = read_labels(labels)
@@ -58,6 +60,8 @@ def wrong_labels(labels: str, videos: str | None, folds: Folds, most: int) -> It
         if videos is not None and len(names) <= most:
             check_videos_exist(names, _present(names, videos), labels)
         check_folds(table, folds)
+        if by:
+            read_divisions(labels, by)
     except InputError as error:
         yield str(error)
 

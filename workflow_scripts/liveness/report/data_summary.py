@@ -13,6 +13,7 @@ DOUBTS = (
     "near-duplicates with opposite labels",
     "near-duplicates",
     "groups merged because of near-duplicates",
+    "sources held out together because of people or near-duplicates in common",
     "unreadable",
     "without a label",
     "attack of a type held out by other folds",
@@ -70,13 +71,17 @@ def leakage_table(leakage: Mapping[str, Any]) -> pd.DataFrame:
 
     Columns: what (one of DOUBTS), first, second, detail.
     """
-    opposite, near, joined, unreadable, unlabelled, other = DOUBTS
+    opposite, near, joined, sources, unreadable, unlabelled, other = DOUBTS
     rows = [
         (what, pair["first"], pair["second"], f"distance {pair['distance']}")
         for what, key in ((opposite, "contradictory_labels"), (near, "duplicates"))
         for pair in leakage[key]
     ]
-    rows += [(joined, names[0], ", ".join(names[1:]), "") for names in leakage["merged_groups"]]
+    rows += [
+        (what, names[0], ", ".join(names[1:]), "")
+        for what, key in ((joined, "merged_groups"), (sources, "joined_sources"))
+        for names in leakage[key]
+    ]
     rows += [(unreadable, fname, "", reason) for fname, reason in leakage["unreadable"].items()]
     rows += [(unlabelled, fname, "", f"group {group}") for fname, group in leakage["unlabelled"].items()]
     rows += [(other, fname, "", f"attack {attack}") for fname, attack in leakage["other_attacks"].items()]

@@ -30,6 +30,14 @@ NAMES = {
     "brier": "Brier score",
     "ece": "expected calibration error",
 }
+# of each value of a column of the labels
+DIVIDED_NAMES = {
+    "eer": "EER",
+    "auc": "AUC",
+    "apcer": "APCER",
+    "bpcer": "BPCER",
+    "hter": "HTER, threshold of the others",
+}
 ATTACKS_NEEDED = {
     "bpcer10": 10,
     "bpcer20": 20,
@@ -95,6 +103,39 @@ def rates(metrics: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["of", "rate", "value", "low", "high", "videos"])
 
 
+def divided(column: str, division: Mapping[str, Any]) -> pd.DataFrame:
+    """Convert the rates by one column to a table: a row per value, and the macro mean.
+
+    Columns: the column's name, live, spoof, groups, and each rate with its interval's ends in the
+    columns with low and high.
+    """
+    rows = {**division["values"], "macro mean": division["macro"]}
+    table = []
+    for name, figures in rows.items():
+        row = {column: name, **{count: figures.get(count) for count in ("live", "spoof", "groups")}}
+        for rate, title in DIVIDED_NAMES.items():
+            low, high = figures["intervals"].get(rate) or (None, None)
+            row |= {title: figures[rate], f"{title}, low": low, f"{title}, high": high}
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def division_notes(column: str, division: Mapping[str, Any]) -> Iterator[str]:
+    """Yield warnings of values that are far off, and what the rates by a column mean."""
+    yield from (f"Warning: {warning}" for warning in division["warnings"])
+    seen = [name for name, figures in division["values"].items() if not figures["unseen"]]
+    if not seen:
+        yield f"Each {column} was scored by engines that had seen no video of it: trained on the others."
+    elif column == "source":
+        yield (
+            f"Engines had seen other videos of {', '.join(seen)}; folds.by: source holds whole sources out."
+        )
+    yield (
+        "APCER and BPCER are at the common threshold, HTER at a threshold chosen on the videos of all other "
+        "values. A rate without an interval rests on one group, which says nothing about other people."
+    )
+
+
 def summary(metrics: Mapping[str, Any]) -> str:
     """Format `results/metrics.json`: rates of the blend and of every model, and notes."""
     columns = {"blend": metrics["blend"], **metrics["models"]}
@@ -113,6 +154,19 @@ def summary(metrics: Mapping[str, Any]) -> str:
             for name, f in sorted(attacks.items(), key=lambda item: -item[1]["apcer"])
         ]
         parts.append(table(["attack type", "videos", "APCER of the blend"], rows))
+    for column, division in metrics["by"].items():
+        rows = [
+            [
+                name,
+                f"{f['videos']} ({f['live']} + {f['spoof']})" if "videos" in f else "",
+                str(f.get("groups", "")),
+                *(number(f[rate], f["intervals"].get(rate)) for rate in DIVIDED_NAMES),
+            ]
+            for name, f in {**division["values"], "macro mean": division["macro"]}.items()
+        ]
+        parts.append(f"## By {column}")
+        parts.append(table([column, "videos (live + spoof)", "groups", *DIVIDED_NAMES.values()], rows))
+        parts.append("\n".join(f"- {note}" for note in division_notes(column, division)))
     frame_level = {name: f["frame_level"] for name, f in metrics["models"].items() if "frame_level" in f}
     if frame_level:
         rows = [

@@ -32,8 +32,8 @@ class TrainVideos:
     videos: Text
     """Folder of labelled videos, sub-folders included (mp4, mov, avi, webm, mkv, ...)."""
     labels: Text
-    """CSV with fname,liveness_score (1 = live, 0 = spoof) and, if known, group (person) and attack;
-    other columns are ignored."""
+    """CSV with fname,liveness_score (1 = live, 0 = spoof) and, if known, group (person), attack and
+    source (camera, site, data set); evaluation.by may name others."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from liveness.settings.constraints import FoldNumber, NonNegative, Unique
+from liveness.settings.constraints import FoldNumber, NonNegative, Text, Unique
 
 Method = Literal["weights", "mean", "rank_mean", "optimised", "stacking", "blending"]
 BlendWeights = Mapping[str, Mapping[FoldNumber, NonNegative]]
@@ -37,6 +37,9 @@ class Evaluation:
     """Criterion of the threshold, which is chosen on held-out scores."""
     frame_level: bool = False
     """Also report the rates of single frames."""
+    by: Annotated[list[Text], Unique()] = field(default_factory=list)
+    """Columns of the labels (device, lighting, age band, ...) for whose values error rates are
+    reported, each against all other videos; those of the column source are reported anyway."""
     degradations: Annotated[list[Degradation], Unique()] = field(default_factory=lambda: list(DEGRADATIONS))
     """What `snakemake evaluate_robustness` does to held-out videos before it scores them again;
     each costs one more prediction."""

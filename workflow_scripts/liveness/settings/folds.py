@@ -12,9 +12,10 @@ class Folds:
 
     count: Annotated[int, Interval(ge=2)] = 5
     """Cross-validation folds."""
-    by: Literal["group", "attack"] = "group"
-    """What a fold holds out: people (group), or people and types of attacks that its engines then
-    never saw (attack)."""
+    by: Literal["group", "attack", "source"] = "group"
+    """What a fold holds out: people (group), people and types of attacks that its engines then
+    never saw (attack), or whole sources (source): cameras, sites or data sets, as the column source
+    of the labels names them."""
     groups: Literal["auto", "labels", "duplicates"] = "auto"
     """Where groups that must not straddle folds come from: labels, duplicates (near-duplicate
     search), or auto (both)."""
