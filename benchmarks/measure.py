@@ -78,13 +78,22 @@ def stand_in(folder: Path) -> None:
         ).to_csv(folder / split / table, index=False)
 
 
-def snakemake(folder: Path, config: Mapping[str, Any], *targets: str) -> None:
-    """Run the workflow in a folder, with a configuration that is saved there."""
+def snakemake(folder: Path, config: Mapping[str, Any], *targets: str, log: Path | None = None) -> None:
+    """Run the workflow in a folder, with a configuration that is saved there.
+
+    With `log` its output goes to that file.
+    """
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
     command += ["--directory", str(folder), *targets, "--configfile", str(path)]
-    subprocess.run(command, check=True, cwd=ROOT)
+    if log is None:
+        subprocess.run(command, check=True, cwd=ROOT)
+        return
+    with log.open("w", encoding="utf-8") as file:
+        done = subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise SystemExit(f"Snakemake failed in {folder}; its output is in {log}.")
 
 
 def interleave(parts: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
