@@ -109,8 +109,9 @@ def _present(names: Iterable[str], videos: str) -> set[str]:
     from liveness.dataset.file_names import as_listed
 
     names = list(names)
-    paths = {name: f"{videos}/{name}" for name in names}
-    present = {name for name, path in paths.items() if os.path.lexists(path) and not os.path.isdir(path)}
+    # a folder is none
+    paths = {name: Path(videos, name) for name in names}
+    present = {name for name, path in paths.items() if os.path.lexists(path) and not path.is_dir()}
     if any(not name.isascii() for name in names if name not in present):
         listed = {name for name, _ in files_below(Path(videos))}
         present |= {
