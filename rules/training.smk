@@ -1,33 +1,29 @@
 # Frame shards + folds -> weights of one model on one fold.
 
 
-# At the start of a run, since what it finds would end an export otherwise, after a whole training.
-# One job, which takes seconds. Its table is an input of trainings that never makes one outdated:
-# ancient spares them when it is made again, and update keeps it when a try fails.
-rule check_models:
-    """Try every model with random weights: its image size, and its export."""
+# At the start of a run, since `export` would find the same after a whole training. Trainings follow
+# it, so it must never run where they need not: its params are among theirs, the engine and the code
+# are none (for finished weights `export` is the better try), and `update` keeps the last table when
+# a try fails. An input that is ancient would not do: Snakemake (9.27) does not look for other
+# reasons to run a job below one that runs.
+rule check_model:
+    """Try a model with random weights: its image size, and its export."""
     output:
         update(TRIED),
     log:
-        "results/logs/check_models.log",
+        "results/logs/check_model/{model}.log",
     benchmark:
-        "results/benchmarks/check_models.tsv"
+        "results/benchmarks/check_model/{model}.tsv"
     # before videos are decoded
     priority: 3
     conda:
         "../envs/training.yaml"
     params:
-        models={
-            name: {
-                key: config["models"][name][key]
-                for key in ("architecture", "image_size", "drop_path")
-            }
-            for name in trained_models()
-        },
-        precisions=PRECISIONS,
-        code=source_digest("check_models.py"),
+        architecture=model_key("architecture"),
+        image_size=model_key("image_size"),
+        drop_path=model_key("drop_path"),
     script:
-        "../workflow_scripts/check_models.py"
+        "../workflow_scripts/check_model.py"
 
 
 # Once per model and not per fold: folds differ in people, not in what suits the network.
@@ -38,7 +34,7 @@ rule find_lr:
         frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
-        tried=ancient(TRIED),
+        tried=TRIED,
     output:
         lr=FOUND_LR,
         curve=LR_CURVE,
@@ -83,7 +79,7 @@ rule train:
         folds=FOLDS,
         pretrained=pretrained_file,
         lr=found_lr,
-        tried=ancient(TRIED),
+        tried=TRIED,
     output:
         weights=WEIGHTS,
         history=HISTORY,

@@ -13,16 +13,15 @@ SCORED = {"predict"} | EVALUATED
 COMPILED = {"compile"} | SCORED
 EXPORTED = {"export"} | COMPILED
 TRAINED = {"train"} | EXPORTED
+TRIED = {"check_model"} | TRAINED
 FOLDED = {"folds"} | TRAINED
 EXTRACTED = {"extract"} | FOLDED
 LISTED = {"manifest"} | EXTRACTED
 # the configuration that `score` and the Python interface read
 SCORER_CONFIG = {"write_scorer_config"}
-# tries of networks, which never retrain any
-TRIED = {"check_models"}
 NOTHING: set[str] = set()
 ORDER = [
-    *("manifest", "extract", "folds", "check_models", "find_lr", "train", "export", "compile"),
+    *("manifest", "extract", "folds", "check_model", "find_lr", "train", "export", "compile"),
     *("predict", "blend", "evaluate", "submit", "write_scorer_config"),
 ]
 
@@ -52,10 +51,10 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"folds.by": "source", "data.train.labels": "moved/named.csv"}, FOLDED),
     ({"folds.groups": "duplicates"}, FOLDED),
     ({"folds.max_distance": 10}, FOLDED),
-    ({"models.vit.architecture": "test_vit2"}, TRAINED | TRIED),
-    ({"models.vit.image_size": 64}, TRAINED | TRIED),
+    ({"models.vit.architecture": "test_vit2"}, TRIED),
+    ({"models.vit.image_size": 64}, TRIED),
     ({"models.vit.pretrained": "moved/outside.safetensors"}, TRAINED),
-    ({"models.vit.drop_path": 0.1}, TRAINED | TRIED),
+    ({"models.vit.drop_path": 0.1}, TRIED),
     ({"models.vit.folds": [0]}, SCORED | SCORER_CONFIG),
     ({"models.vit.weights": {0: "moved/outside.safetensors"}}, EXPORTED),
     ({"training.epochs": 3}, TRAINED),
@@ -95,7 +94,7 @@ CONFIGURATION: list[tuple[dict[str, Any], set[str]]] = [
     ({"tracking.wandb": {"offline": True}}, NOTHING),
     ({"tracking.mlflow": {}}, NOTHING),
     ({"tracking.comet": {}}, NOTHING),
-    ({"engine.backend": "torch"}, EXPORTED | SCORER_CONFIG | TRIED),
+    ({"engine.backend": "torch"}, EXPORTED | SCORER_CONFIG),
     ({"engine.precision": "fp32"}, COMPILED),
     ({"engine.target": "a100"}, COMPILED | SCORER_CONFIG),
     ({"engine.max_batch": 8}, COMPILED),
@@ -144,28 +143,26 @@ def _of(package: str, *modules: str) -> list[str]:
 MODULES: dict[str, set[str]] = {
     **dict.fromkeys(
         _of("runtime", "errors", "job_log", "atomic_write", "disk", "child_process"),
-        LISTED | SCORER_CONFIG | TRIED,
+        LISTED | SCORER_CONFIG,
     ),
     "runtime/workers": LISTED,
     **dict.fromkeys(_of("storage", "s3", "file_listing", "natural_order"), LISTED),
     **dict.fromkeys(_of("video", "manifest", "decoder", "container"), LISTED),
     **dict.fromkeys(_of("video", "orientation", "seeking"), LISTED),
-    # which holds what engines take
-    "video/preprocessing": EXTRACTED | TRIED,
-    **dict.fromkeys(_of("video", "sampling", "frame_store", "jpeg"), EXTRACTED),
+    **dict.fromkeys(_of("video", "preprocessing", "sampling", "frame_store", "jpeg"), EXTRACTED),
     **dict.fromkeys(_of("video", "face_crop", "openvino_core"), EXTRACTED),
     "video/frame_subset": EXPORTED,
     "dataset/file_names": FOLDED,
     **dict.fromkeys(_of("dataset", "labels", "csv_table", "folds", "groups", "near_duplicates"), FOLDED),
     **dict.fromkeys(_of("augmentation", "training_views", "random_degradation", "recapture"), TRAINED),
-    **dict.fromkeys(_of("models", "checkpoint", "normalisation", "architectures"), TRAINED | TRIED),
-    **dict.fromkeys(_of("models", "pretrained", "weights_file"), TRAINED | TRIED),
+    **dict.fromkeys(_of("models", "checkpoint", "normalisation", "architectures"), TRAINED),
+    **dict.fromkeys(_of("models", "pretrained", "weights_file"), TRAINED),
     "models/model_soup": TRAINED,
     **dict.fromkeys(_of("training", "job", "task", "datasets", "data_loading", "fine_tune"), TRAINED),
     **dict.fromkeys(_of("training", "lightning_module", "callbacks", "losses", "lr_finder"), TRAINED),
     **dict.fromkeys(["training/depthwise", "runtime/malloc", "runtime/file_digest"], TRAINED),
     "training/atomic_checkpoints": TRAINED,
-    **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED | TRIED),
+    **dict.fromkeys(_of("engines", "interface", "pixel_classifier", "onnx_export"), EXPORTED),
     "engines/parity_sample": EXPORTED,
     **dict.fromkeys(_of("engines", "catalog", "registry", "compile", "metadata", "parity"), COMPILED),
     **dict.fromkeys(_of("engines", "precision_search", "onnx_mixed_precision", "cuda"), COMPILED),

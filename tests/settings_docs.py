@@ -127,12 +127,11 @@ def reruns_of(key: str) -> str:
 
 def _shortly(rules: set[str]) -> str:
     """The first of many rules stands for those that follow it; docs/reruns.md has them all."""
-    # what follows nothing and is followed by nothing that it would rerun
-    alone = sorted(rules & {"check_models", "write_scorer_config"}, key=ORDER.index)
-    first, *others = [*sorted(rules - set(alone), key=ORDER.index), *alone] or ["nothing"]
-    if len(rules - set(alone)) < 3:
+    scorer = rules & {"write_scorer_config"}
+    first, *others = [*sorted(rules - scorer, key=ORDER.index), *scorer] or ["nothing"]
+    if len(rules - scorer) < 3:
         return ", ".join([first, *others])
-    return ", ".join([f"{first} and what follows", *alone])
+    return ", ".join([f"{first} and what follows", *scorer])
 
 
 def configuration_page() -> str:

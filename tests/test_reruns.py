@@ -20,7 +20,6 @@ from rerun_table import (
     MODULES,
     SCORED,
     TRAINED,
-    TRIED,
     changed,
 )
 from running import ROOT, Run, tiny_config
@@ -89,7 +88,7 @@ def test_one_models_image_size_reruns_that_model_only(moved: Run) -> None:
     config = tiny_config()
     config["models"]["vit"]["image_size"] = 64
     moved.configure(config)
-    models = {"check_models": 1, "train": 2, "export": 2, "compile": 2}
+    models = {"check_model": 1, "train": 2, "export": 2, "compile": 2}
     assert moved.planned() == models | {"predict": 4, "submit": 1, "blend": 1, "evaluate": 1}
 
 
@@ -128,7 +127,6 @@ FOLLOWING = {
     "manifest": LISTED,
     "extract": EXTRACTED,
     "folds": FOLDED,
-    "check_models": TRIED,
     "train": TRAINED,
     "export": EXPORTED,
     "compile": COMPILED,

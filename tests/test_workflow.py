@@ -129,7 +129,7 @@ def test_a_finished_run_has_nothing_to_do(finished: Run) -> None:
 def test_a_fresh_dry_run_counts_every_job_before_any_data_is_read(tmp_path: Path) -> None:
     run = Run(tmp_path, tiny_config(shards=3))
     name_data(tmp_path)
-    expected = {"check_models": 1, "manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4}
+    expected = {"check_model": 2, "manifest": 2, "extract": 3, "folds": 1, "train": 4, "export": 4}
     last = {"compile": 4, "predict": 6, "submit": 1, "blend": 1, "evaluate": 1, "write_scorer_config": 1}
     assert run.planned() == expected | last
     # short jobs that the cluster profile submits as a group
@@ -148,7 +148,7 @@ def test_targets_and_selections(finished: Run, tmp_path: Path) -> None:
     assert finished.planned("-f", "results/scores/test/0") == {"predict": 1}
     assert finished.planned("--forceall", "--until", "folds") == {"manifest": 1, "extract": 2, "folds": 1}
     until_train = finished.planned("--forceall", "--omit-from", "export")
-    models = {"check_models": 1, "manifest": 1, "extract": 2, "folds": 1, "train": 4}
+    models = {"check_model": 2, "manifest": 1, "extract": 2, "folds": 1, "train": 4}
     assert until_train == models | {"manifest": 2, "write_scorer_config": 1}
     fresh = Run(tmp_path, tiny_config())
     name_data(tmp_path)
