@@ -109,9 +109,10 @@ def _present(names: Iterable[str], videos: str) -> set[str]:
     from liveness.dataset.file_names import as_listed
 
     names = list(names)
-    # a folder is none
-    paths = {name: Path(videos, name) for name in names}
-    present = {name for name, path in paths.items() if os.path.lexists(path) and not path.is_dir()}
+    paths = {name: f"{videos}/{name}" for name in names}
+    # pathlib raises for links that cannot be followed
+    there = {name for name, path in paths.items() if os.path.lexists(path)}
+    present = {name for name in there if not os.path.isdir(paths[name])}  # noqa: PTH112
     if any(not name.isascii() for name in names if name not in present):
         listed = {name for name, _ in files_below(Path(videos))}
         present |= {
