@@ -5,11 +5,13 @@ and one suffix each.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from liveness.runtime.errors import InputError
 
 BACKENDS = ("openvino", "tensorrt", "tensorrt_rtx", "torch")
 PRECISIONS = ("int8", "bf16", "fp16", "mixed", "fp32")
+OnnxPrecision = Literal["fp32", "fp16"]
 
 # files that the back end itself reads
 ENGINE_SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -24,7 +26,7 @@ METADATA_SUFFIX = ".json"
 # (back end, configured precision) -> precisions of the ONNX files that compilation may read.
 # OpenVINO lowers a float32 graph itself; TensorRT networks are strongly typed, so the ONNX file
 # sets the precision.
-_ONNX_PRECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
+_ONNX_PRECISIONS: dict[tuple[str, str], tuple[OnnxPrecision, ...]] = {
     ("openvino", "auto"): ("fp32",),
     ("openvino", "int8"): ("fp32",),
     ("openvino", "bf16"): ("fp32",),
@@ -51,7 +53,7 @@ def metadata_in(folder: str | Path) -> Path:
     return Path(folder, f"engine{METADATA_SUFFIX}")
 
 
-def onnx_precisions(backend: str, precision: str) -> tuple[str, ...]:
+def onnx_precisions(backend: str, precision: str) -> tuple[OnnxPrecision, ...]:
     """Return the precisions of the ONNX files that a configured precision needs; () for torch.
 
     `precision` is "auto" or one of PRECISIONS.

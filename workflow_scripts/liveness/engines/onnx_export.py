@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from liveness.engines.catalog import OnnxPrecision
 from liveness.engines.interface import INPUT_NAME, OUTPUT_NAME
 from liveness.engines.pixel_classifier import PixelClassifier
 from liveness.runtime.atomic_write import atomic_write
@@ -22,7 +22,6 @@ from liveness.runtime.errors import InputError
 # First opset in which Gelu is a single node, as LayerNormalization is since opset 17. Decomposed
 # into primitives such functions lose precision or overflow in half precision.
 OPSET = 20
-Precision = Literal["fp32", "fp16"]
 # protobuf's size limit for one file
 MAX_ONNX_BYTES = 2**31 - 1
 
@@ -66,7 +65,7 @@ def export_onnx(
     image_size: int,
     mean: Sequence[float],
     std: Sequence[float],
-    precision: Precision,
+    precision: OnnxPrecision,
 ) -> None:
     """Export `PixelClassifier(network)` to one ONNX file with weights and a dynamic batch axis.
 
@@ -94,7 +93,7 @@ def check_exportable(
     image_size: int,
     mean: Sequence[float],
     std: Sequence[float],
-    precisions: Sequence[Precision],
+    precisions: Sequence[OnnxPrecision],
 ) -> None:
     """Raise InputError if `export_onnx` would, at one of the precisions; weights do not matter."""
     for precision in precisions:
@@ -102,7 +101,7 @@ def check_exportable(
 
 
 def _program(
-    network: nn.Module, image_size: int, mean: Sequence[float], std: Sequence[float], precision: Precision
+    network: nn.Module, image_size: int, mean: Sequence[float], std: Sequence[float], precision: OnnxPrecision
 ) -> torch.onnx.ONNXProgram:
     half = precision == "fp16"
     name = type(network).__name__
@@ -125,7 +124,7 @@ def _program(
             raise _refusal(name, error) from None
 
 
-def _weights_size(network: nn.Module, precision: Precision) -> int:
+def _weights_size(network: nn.Module, precision: OnnxPrecision) -> int:
     """Return the bytes of a network's weights."""
     parameters = sum(tensor.numel() for tensor in network.state_dict().values())
     return parameters * (2 if precision == "fp16" else 4)
