@@ -106,7 +106,7 @@ def _present(names: Iterable[str], videos: str) -> set[str]:
 
     names = list(names)
     paths = {name: f"{videos}/{name}" for name in names}
-    present = {name for name, path in paths.items() if os.path.lexists(path) and not os.path.isdir(path)}
+    present = {name for name, path in paths.items() if os.path.lexists(path) and not Path(path).is_dir()}
     if any(not name.isascii() for name in names if name not in present):
         listed = {name for name, _ in files_below(Path(videos))}
         present |= {
