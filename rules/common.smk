@@ -42,3 +42,4 @@ wildcard_constraints:
     model="|".join(map(re.escape, config["models"])),
     fold=r"\d+",
     degradation=r"\w+",
+    tried="[0-9a-f]+",

@@ -162,6 +162,16 @@ def fitted_blend():
     return [BLEND] if is_blend_fitted() else []
 
 
+def tried_model(wildcards):
+    """The table of a model's try; its path has a digest of what is tried."""
+    tried = [
+        config["models"][wildcards.model][key]
+        for key in ("architecture", "image_size", "drop_path")
+    ]
+    digest = hashlib.sha256(repr(tried).encode()).hexdigest()[:12]
+    return TRIED.format(model=wildcards.model, tried=digest)
+
+
 def found_lr(wildcards):
     """The learning rate, if it is to be found."""
     return expand(FOUND_LR, model=wildcards.model) if config["training"]["lr"] == "auto" else []

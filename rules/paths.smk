@@ -25,7 +25,7 @@ FRAMES = f"{FRAMES_FOLDER}/{{split}}/{{shard}}.arrow"
 FOLDS = f"results/{result_paths.FOLDS}"
 LEAKAGE = "results/folds/leakage.json"
 
-TRIED = "results/tried/{model}.csv"
+TRIED = "results/tried/{model}/{tried}.csv"
 FOUND_LR = "results/lr/{model}.json"
 LR_CURVE = "results/lr/{model}.csv"
 WEIGHTS = "results/weights/{model}/{fold}.safetensors"

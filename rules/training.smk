@@ -2,18 +2,18 @@
 
 
 # At the start of a run, since `export` would find the same after a whole training. Trainings follow
-# it, so it must never run where they need not: its params are among theirs, the engine and the code
-# are none (for finished weights `export` is the better try), and `update` keeps the last table when
-# a try fails. An input that is ancient would not do: Snakemake (9.27) does not look for other
-# reasons to run a job below one that runs.
+# it, so it must never run where they need not: what is tried is in its path, so that a try that
+# fails leaves those of other networks, and neither the engine nor the code is a param (for finished
+# weights `export` is the better try). An ancient input would not do: Snakemake (9.27) does not look
+# for other reasons to run a job below one that runs.
 rule check_model:
     """Try a model with random weights: its image size, and its export."""
     output:
-        update(TRIED),
+        TRIED,
     log:
-        "results/logs/check_model/{model}.log",
+        "results/logs/check_model/{model}/{tried}.log",
     benchmark:
-        "results/benchmarks/check_model/{model}.tsv"
+        "results/benchmarks/check_model/{model}/{tried}.tsv"
     # before videos are decoded
     priority: 3
     conda:
@@ -34,7 +34,7 @@ rule find_lr:
         frames=training_frames,
         folds=FOLDS,
         pretrained=pretrained_file,
-        tried=TRIED,
+        tried=tried_model,
     output:
         lr=FOUND_LR,
         curve=LR_CURVE,
@@ -79,7 +79,7 @@ rule train:
         folds=FOLDS,
         pretrained=pretrained_file,
         lr=found_lr,
-        tried=TRIED,
+        tried=tried_model,
     output:
         weights=WEIGHTS,
         history=HISTORY,

@@ -18,7 +18,7 @@ TARGETS = {
     "manifest": "results/manifest/train",
     "extract": "results/frames/train/0.arrow",
     "folds": "results/folds/folds.csv",
-    "check_models": "results/models.csv",
+    "check_model": "results/tried/vit/4194e9512e1e.csv",
     "find_lr": "results/lr/vit.json",
     "train": "results/weights/vit/0.safetensors",
     "export": "results/exported/convnext/0.fp32.onnx",
