@@ -38,7 +38,6 @@ include: "rules/checks.smk"
 
 rule all:
     """The submission, held-out rates, and what scores any folder."""
-    default_target: True
     input:
         all_files,
 

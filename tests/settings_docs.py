@@ -167,8 +167,11 @@ def configuration_page() -> str:
 
 def _table(rows: list[Key]) -> list[str]:
     lines = ["| key | type | default | meaning | reruns |", "|---|---|---|---|---|"]
+    optional = {key.name for key in keys() if not key.required}
     for key in rows:
-        default = "**required**" if key.required else _default(key.schema)
+        section = key.name.rpartition(".")[0]
+        within = f" within `{section}`" if section.removesuffix(f".{NAME}") in optional else ""
+        default = f"**required**{within}" if key.required else _default(key.schema)
         meaning = key.meaning.replace("|", "\\|")
         lines.append(f"| `{key.name}` | {kind(key.schema)} | {default} | {meaning} | {reruns_of(key.name)} |")
     return [*lines, ""]

@@ -75,6 +75,19 @@ def test_a_module_plans_the_same_jobs(named: Path, naming: str) -> None:
 
 
 @pytest.mark.slow
+def test_the_first_rule_of_the_including_workflow_stays_the_default(named: Path) -> None:
+    (named / "Snakefile").write_text(
+        'configfile: "config.yaml"\nrule first:\n    output: "first.txt"\n    shell: "touch {output}"\n'
+        f'module liveness:\n    snakefile: "{ROOT}/Snakefile"\n    config: config\n'
+        "use rule * from liveness as pad_*\n",
+        encoding="utf-8",
+    )
+    status, output = planned(named)
+    assert status == 0, output
+    assert job_table(output) == {"first": 1}
+
+
+@pytest.mark.slow
 def test_an_unknown_key_of_a_module_is_one_sentence(named: Path) -> None:
     (named / "config.yaml").write_text(yaml.safe_dump(tiny_config(shard=1)), encoding="utf-8")
     (named / "Snakefile").write_text(

@@ -12,7 +12,7 @@ from liveness.ensemble.blend import read_blend, read_held_out
 from liveness.ensemble.class_order import reversed_models
 from liveness.ensemble.recipe import BlendRecipe
 from liveness.evaluation.held_out_metrics import held_out_metrics
-from liveness.report.markdown import number, summary
+from liveness.report.markdown import headline, summary
 from liveness.runtime.atomic_write import atomic_write
 from liveness.runtime.job_log import start_log
 from liveness.scoring.shard_files import SCORES_FILE, of_each
@@ -37,10 +37,7 @@ metrics = held_out_metrics(
 metrics["supplied_weights"] = params.supplied
 metrics["reversed"] = reversed_models(scores, folds)
 for name, rates in (metrics["models"] | {"the blend": metrics["blend"]}).items():
-    logging.info(
-        "held-out EER of %s: %s (AUC %.3f, %d videos)",
-        name, number(rates["eer"], rates["intervals"].get("eer")), rates["auc"], rates["videos"],
-    )  # fmt: skip
+    logging.info("held-out EER of %s: %s", name, headline(rates))
 for sentence in metrics["reversed"]:
     logging.warning("%s", sentence)
 for divided in metrics["by"].values():

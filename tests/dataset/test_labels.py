@@ -116,6 +116,24 @@ def test_errors_name_the_row(csv: Csv, content: str | bytes, where: str, what: s
     assert "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["b,2", "c,x"], "row 3: liveness_score is '2'; row 4: liveness_score is 'x'; expected 0"),
+        ([f"{n},{n}" for n in range(2, 9)], "row 7: liveness_score is '6'; and 2 more; expected 0"),
+        (["../b,0", "/c,0"], "row 3: ../b is not below the folder of videos; row 4: /c is not below"),
+        ([",0", ",0"], "row 3: fname is empty; row 4: fname is empty; expected the name"),
+        (["a,0", "b,1", "b,0"], "row 3: a is listed again with other values; row 5: b is listed again"),
+    ],
+)
+def test_several_wrong_rows_are_told_at_once(csv: Csv, rows: list[str], told: str) -> None:
+    path = csv("\n".join(["fname,liveness_score", "a,1", *rows]))
+    with pytest.raises(InputError) as caught:
+        read_labels(path)
+    assert str(caught.value).startswith(f"{path}, row 3: ")
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["", "nowhere.csv"])
 def test_a_missing_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"no such file; data\.train\.labels must name a CSV file"):
@@ -150,8 +168,10 @@ def test_attack_types_join_by_name_in_every_unicode_form(csv: Csv) -> None:
 
 def test_labels_of_missing_videos_are_refused() -> None:
     check_videos_exist(["a.mp4"], ["a.mp4", "unlabelled.mp4"], "label.csv")
-    with pytest.raises(InputError, match=r"^label\.csv: b\.mp4 and 1 more is not in data\.train\.videos"):
+    with pytest.raises(InputError, match=r"^label\.csv: b\.mp4, c\.mp4 are not in data\.train\.videos; "):
         check_videos_exist(["c.mp4", "a.mp4", "b.mp4"], ["a.mp4"], "label.csv")
+    with pytest.raises(InputError, match="0, 1, 2, 3, 4 and 2 more are not in"):
+        check_videos_exist(map(str, range(7)), [], "label.csv")
 
 
 def test_columns_that_nothing_reads_are_named(tmp_path: Path) -> None:

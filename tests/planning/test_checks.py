@@ -26,9 +26,11 @@ def test_the_paths_that_a_configuration_names() -> None:
 
 def test_a_missing_path_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
-    named = [("one", str(tmp_path / "there")), ("two", str(tmp_path / "gone"))]
-    (sentence,) = missing_paths(named)
-    assert sentence.startswith(f"two: {tmp_path}/gone: no such file or folder; correct the path (from ")
+    named = [("one", str(tmp_path / "there")), ("two", str(tmp_path / "gone")), ("three", "gone.csv")]
+    assert list(missing_paths(named)) == [
+        f"two: {tmp_path}/gone: no such file or folder; correct the path.",
+        f"three: gone.csv: no such file or folder; correct the path (from {Path.cwd()}).",
+    ]
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

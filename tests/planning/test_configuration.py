@@ -213,7 +213,16 @@ def test_a_mistake_is_told_in_one_sentence(key: str, value: Any, sentence: str) 
         ("frames.window", [0.5, 0.5], "frames.window is [0.5, 0.5]; expected its start before its end."),
         ("training.augmentation.crop_scale", [0.9, 0.7], "the smaller value first"),
         ("training.min_lr", 1, "training.min_lr is above training.lr"),
-        ("training.warmup_epochs", 12, "training.warmup_epochs reaches training.epochs"),
+        (
+            "training.warmup_epochs",
+            12,
+            "training.warmup_epochs (12) must be less than training.epochs (12); lower it",
+        ),
+        (
+            "training.epochs",
+            1,
+            "training.warmup_epochs (1, the default) must be less than training.epochs (1); ",
+        ),
         ("inference.frames", 9, "inference.frames is 9; expected at most frames.count (8)"),
         ("fetch", {"x": SOURCE}, "fetch.x: expected one of to (a file) and unzip"),
         ("fetch", {"x": SOURCE | {"to": "a", "unzip": {"b": "c"}}}, "fetch.x: expected one of to"),

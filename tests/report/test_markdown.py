@@ -14,7 +14,7 @@ from liveness.ensemble.blend import BlendRecipe, held_out
 from liveness.evaluation.divisions import divided_rates
 from liveness.evaluation.rates import held_out_rates
 from liveness.evaluation.run_comparison import compare
-from liveness.report.markdown import NAMES, comparison, divided, summary, table
+from liveness.report.markdown import NAMES, comparison, divided, headline, summary, table
 
 FOLDS = make_folds()
 
@@ -48,6 +48,12 @@ def test_every_rate_has_a_row_with_its_interval() -> None:
     assert rows["EER (ROC convex hull)"] == [f"{found['blend']['eer']:.3f} ({low:.3f} to {high:.3f})"] * 2
     assert rows["TPR at FPR 1e-3"] == [f"not measurable with n = {found['blend']['spoof']}"] * 2
     assert rows["print\\|cut"][0] == str(found["blend"]["spoof"])
+
+
+def test_a_log_names_the_rates_without_nested_brackets() -> None:
+    figures = {"eer": 0.05, "auc": 0.987, "videos": 40, "intervals": {"eer": (0.01, 0.1)}}
+    assert headline(figures) == "0.050 [95 % CI 0.010 to 0.100], AUC 0.987, 40 videos"
+    assert headline(figures | {"intervals": {}}) == "0.050, AUC 0.987, 40 videos"
 
 
 def test_notes_say_how_the_figures_were_made() -> None:

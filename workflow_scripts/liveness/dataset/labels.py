@@ -13,6 +13,8 @@ from liveness.runtime.errors import InputError
 from liveness.settings.folds import Folds
 
 COLUMNS = ("fname", "liveness_score", "group", "attack", "source")
+# how many wrong rows, or missing videos, a sentence names
+NAMED = 5
 
 
 def read_names(path: str | Path) -> list[str]:
@@ -22,8 +24,7 @@ def read_names(path: str | Path) -> list[str]:
     """
     path = Path(path)
     names = _read_table(path, COLUMNS[:1], "data.test.sample_submission")["fname"]
-    for row, name in names[names.duplicated()].items():
-        raise InputError(f"{path}, row {row}: {name} is listed twice; expected one row per video.")
+    _refuse(path, names[names.duplicated()], "{} is listed twice", "expected one row per video")
     return names.tolist()
 
 
@@ -34,24 +35,22 @@ def read_labels(path: str | Path, others: Sequence[str] = ()) -> pd.DataFrame:
     columns, those in `others` are read.
 
     Returns one row per video, with liveness_score as integer and the other columns as text ("" if
-    empty). Identical rows are dropped and blank lines ignored. Raises InputError with file, row (1
+    empty). Identical rows are dropped and blank lines ignored. Raises InputError with file, rows (1
     is the header) and what was expected, also for a video with contradictory rows.
     """
     path = Path(path)
     table = _read_table(path, COLUMNS[:2], "data.train.labels")
-    for row, score in table["liveness_score"].items():
-        if score.strip() not in ("0", "1", "0.0", "1.0"):
-            raise InputError(
-                f"{path}, row {row}: liveness_score is '{score}'; expected 0 (spoof) or 1 (live)."
-            )
+    scores = table["liveness_score"]
+    wrong = ~scores.map(str.strip).isin(["0", "1", "0.0", "1.0"])
+    _refuse(path, scores[wrong], "liveness_score is '{}'", "expected 0 (spoof) or 1 (live)")
     table["liveness_score"] = table["liveness_score"].astype(float).astype(int)
     wanted = [column for column in dict.fromkeys([*COLUMNS, *others]) if column in table]
     for column in wanted[2:]:
         # one person is one, whoever typed the name
         table[column] = table[column].map(nfc)
     table = table[wanted].drop_duplicates()
-    for row, name in table["fname"][table["fname"].duplicated()].items():
-        raise InputError(f"{path}, row {row}: {name} is listed again with other values; keep one row.")
+    again = table["fname"][table["fname"].duplicated()]
+    _refuse(path, again, "{} is listed again with other values", "keep one row")
     if table["liveness_score"].nunique() < 2:
         only = "live" if table["liveness_score"].iloc[0] else "spoof"
         raise InputError(f"{path}: every video is {only}; expected both classes.")
@@ -150,10 +149,11 @@ def check_videos_exist(labelled: Iterable[str], listed: Iterable[str], labels_fi
     """Raise InputError if the labels file names videos that are not in the folder."""
     missing = sorted(set(labelled) - set(listed))
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        verb, s = ("are", "s") if len(missing) > 1 else ("is", "")
         raise InputError(
-            f"{labels_file}: {missing[0]}{more} is not in data.train.videos; remove the row or add the video "
-            "(names are relative to that folder, with extension)."
+            f"{labels_file}: {', '.join(missing[:NAMED])}{more} {verb} not in data.train.videos; remove the "
+            f"row{s} or add the video{s} (names are relative to that folder, with extension)."
         )
 
 
@@ -184,6 +184,14 @@ def _of_folds(table: pd.DataFrame, folds: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(folds.index, fill_value="")
 
 
+def _refuse(path: Path, wrong: pd.Series, problem: str, remedy: str) -> None:
+    """Raise InputError if there are `wrong` values, by row number; `problem` is a format of one."""
+    if not wrong.empty:
+        rows = [f"row {row}: {problem.format(value)}" for row, value in wrong.head(NAMED).items()]
+        more = [f"and {len(wrong) - NAMED} more"] if len(wrong) > NAMED else []
+        raise InputError(f"{path}, {'; '.join([*rows, *more, remedy])}.")
+
+
 def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame:
     """Read a CSV file as text, indexed by row number; check the required columns and fname."""
     table = read_csv_text(path, key)
@@ -196,12 +204,10 @@ def _read_table(path: Path, required: tuple[str, ...], key: str) -> pd.DataFrame
     table = table[(table != "").any(axis=1)]  # blank lines
     if table.empty:
         raise InputError(f"{path}: has no rows; expected one row per video.")
-    for row in table.index[table["fname"] == ""]:
-        raise InputError(f"{path}, row {row}: fname is empty; expected the name of a video.")
+    empty = table["fname"][table["fname"] == ""]
+    _refuse(path, empty, "fname is empty", "expected the name of a video")
     names = table["fname"].map(posixpath.normpath)
     outside = names.str.startswith(("/", "../")) | names.isin([".", ".."])
-    for row, name in table["fname"][outside].items():
-        raise InputError(
-            f"{path}, row {row}: {name} is not below the folder of videos; expected a name relative to it."
-        )
+    stray = table["fname"][outside]
+    _refuse(path, stray, "{} is not below the folder of videos", "expected a name relative to it")
     return table.assign(fname=names)

@@ -37,7 +37,8 @@ def missing_paths(named: Iterable[tuple[str, str]]) -> Iterator[str]:
     for key, path in named:
         folder = key.endswith(".videos")
         if not Path(path).exists():
-            yield f"{key}: {path}: no such file or folder; correct the path (from {Path.cwd()})."
+            start = "" if Path(path).is_absolute() else f" (from {Path.cwd()})"
+            yield f"{key}: {path}: no such file or folder; correct the path{start}."
         elif Path(path).is_dir() != folder:
             found, expected = ("a file", "a folder of videos") if folder else ("a folder", "a file")
             yield f"{key}: {path}: is {found}; expected {expected}."

@@ -16,6 +16,7 @@ from liveness.ensemble.recipe import BlendRecipe
 from liveness.planning.schema import schema_of
 from liveness.runtime.errors import InputError
 from liveness.settings.configuration import Configuration
+from liveness.settings.training import Training
 
 Config = dict[str, Any]
 
@@ -189,8 +190,13 @@ def _contradictions(config: Config) -> Iterator[str]:
     lr = config["training"]["lr"]
     if lr != "auto" and config["training"]["min_lr"] > lr:
         yield "training.min_lr is above training.lr; expected it at or below."
-    if config["training"]["warmup_epochs"] >= config["training"]["epochs"]:
-        yield "training.warmup_epochs reaches training.epochs; expected fewer, so that training follows."
+    warmup, epochs = config["training"]["warmup_epochs"], config["training"]["epochs"]
+    if warmup >= epochs:
+        default = ", the default" if warmup == Training.warmup_epochs else ""
+        yield (
+            f"training.warmup_epochs ({warmup}{default}) must be less than training.epochs ({epochs}); "
+            "lower it, or set it to 0 for no warm-up."
+        )
     if config["inference"]["frames"] > config["frames"]["count"]:
         yield (
             f"inference.frames is {config['inference']['frames']}; expected at most frames.count "

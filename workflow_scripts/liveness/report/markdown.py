@@ -78,6 +78,13 @@ def number(value: float | None, interval: Sequence[float] | None = None) -> str:
     return f"{value:.3f}{low_high}"
 
 
+def headline(figures: Figures) -> str:
+    """Format the EER with its 95 % interval, the AUC and the number of videos, for a log."""
+    interval = figures["intervals"].get("eer")
+    low_high = f" [95 % CI {interval[0]:.3f} to {interval[1]:.3f}]" if interval else ""
+    return f"{number(figures['eer'])}{low_high}, AUC {number(figures['auc'])}, {figures['videos']} videos"
+
+
 def figure(figures: Figures, name: str) -> str:
     """Format one rate, or say that the sample is too small to measure it."""
     if name in ATTACKS_NEEDED and figures.get(name) is None:
