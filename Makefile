@@ -88,7 +88,7 @@ test-storage: .venv/storage-plugins .venv/s3-server  ## a run with everything in
 	$(BIN)/pytest -m storage tests/test_storage.py
 
 AUDITED := requirements.txt requirements-slurm.txt requirements-storage.txt
-audit: .venv/audit  ## known weaknesses of the locked packages, of which osv.dev is asked
+audit: .venv/audit  ## known vulnerabilities of the locked packages, according to osv.dev
 	@curl --silent --max-time 20 --output /dev/null https://api.osv.dev \
 	  || { echo "osv.dev cannot be reached: nothing was audited. Repeat it where there is a network."; exit 1; }
 	PYTHONPATH=.venv/audit $(BIN)/python -m pip_audit --disable-pip --require-hashes \

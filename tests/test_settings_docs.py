@@ -19,3 +19,10 @@ def test_the_page_says_what_reruns_for_every_key() -> None:
     rows = [line for line in configuration_page().splitlines() if line.startswith("| `")]
     assert rows
     assert not [row for row in rows if row.rstrip(" |").endswith("|")]
+
+
+def test_a_required_key_of_an_optional_section_names_the_section() -> None:
+    page = configuration_page()
+    assert "| `data.test.videos` | text | **required** within `data.test` |" in page
+    assert "| `fetch.NAME.url` | text | **required** within `fetch.NAME` |" in page
+    assert "| `models.NAME.architecture` | text | **required** |" in page

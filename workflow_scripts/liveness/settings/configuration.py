@@ -64,12 +64,12 @@ class Source:
     url: Annotated[str, Pattern("^https?://")]
     """Its address (http or https). Another address of the same file reruns nothing."""
     sha256: Annotated[str, Pattern("^[0-9a-f]{64}$")]
-    """SHA-256 that it must have, in hexadecimal."""
+    """Its SHA-256 checksum, in hexadecimal."""
     to: Text | None = None
-    """Path of a file that is no archive, such as weights for models.*.pretrained."""
+    """Path of a file that is not an archive, such as weights for models.*.pretrained."""
     unzip: Mapping[str, Text] = field(default_factory=dict)
-    """Which folders (with a slash at the end) and files of the zip archive get which paths, from
-    the working directory: instead of to."""
+    """For a zip archive, instead of to: maps folders (with a trailing slash) and files in it to
+    paths relative to the working directory."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,11 @@ class Configuration:
     models: Annotated[Mapping[Name, Model], MinLen(1)]
     """Models by name; reports use the names."""
     data_root: str = ""
-    """Folder that relative paths below data start from; empty means the working directory."""
+    """Folder that relative paths under data start from; empty means the working directory."""
     fetch: Mapping[Annotated[str, Pattern("^[A-Za-z0-9_]+$")], Source] = field(default_factory=dict)
     """Files from the web, under any names; each is fetched when something needs it."""
     seed: Annotated[int, Interval(ge=0, le=2**32 - 1)] = 42
-    """Everything random derives from it."""
+    """Seed for everything random."""
     shards: Annotated[int, Interval(ge=1, le=100_000)] = 1
     """Pieces that each split is cut into, each of hundreds of videos; one job per piece."""
     frames: Frames = field(default_factory=Frames)

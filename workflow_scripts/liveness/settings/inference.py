@@ -17,7 +17,7 @@ class Inference:
     """How unseen and held-out videos are scored."""
 
     frames: Count | None = None
-    """Score only the first so many of frames.count; all by default."""
+    """Score only the first N of frames.count frames; all by default."""
     views: Annotated[list[Literal[VIEWS]], MinLen(1), Unique()] = field(  # type: ignore[valid-type]
         default_factory=lambda: ["whole"]
     )

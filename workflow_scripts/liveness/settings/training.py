@@ -52,7 +52,7 @@ class Training:
     epochs: Count = 12
     """Passes over the training frames."""
     warmup_epochs: NonNegative = 1
-    """Epochs over which the learning rate rises to lr."""
+    """Epochs over which the learning rate rises to lr; must be less than epochs."""
     batch_size: Count = 32
     """Frames per optimiser step, over all GPUs together."""
     lr: Positive | Literal["auto"] = 0.0003
@@ -95,7 +95,7 @@ class Training:
     """Number of best epochs that a soup is made of."""
     device_batch_size: Natural = 0
     """Frames that a GPU takes at once; a larger batch is cut into several, and 0 sets no limit.
-    Changes memory, and no result except that of batch norm."""
+    Affects memory only; results change only with batch norm."""
     gradient_checkpointing: bool = False
     """Recompute activations instead of keeping them: less memory, a third slower."""
     compile: bool = False
