@@ -33,7 +33,6 @@ def _rank(item: pytest.Item) -> int:
         "test_report.py": 0,
         "test_fine_tune.py": 1,
         "test_workflow.py": 1,
-        "test_analyses.py": 1,
         "test_incremental.py": 1,
     }
     needs_run = {"finished", "finished_real"} & set(getattr(item, "fixturenames", []))
