@@ -118,7 +118,7 @@ def test_plugins_share_the_versions_of_the_lock(lock: Path, plugin: str, sync: M
 
 
 def test_packages_go_with_each_other() -> None:
-    """But for the one that pyproject.toml overrides; `make audit` looks for known vulnerabilities."""
+    """Except the one that pyproject.toml overrides; `make audit` asks about vulnerabilities."""
     uv = Path(sys.executable).with_name("uv")
     check = subprocess.run(
         [uv, "pip", "check", "--python", sys.executable], capture_output=True, text=True, check=False
