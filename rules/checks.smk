@@ -45,14 +45,14 @@ def mistakes():
 def missing_networks():
     """Each model and fold without an engine, or without weights."""
     for name, fold in all_members():
-        missing = [
+        weights, exported, engine = (
             not os.path.exists(prefixed(path.format(model=name, fold=fold)))
             for path in (WEIGHTS, PARITY_SAMPLE, ENGINE)
-        ]
+        )
         model = config["models"][name]
-        missing[0] &= fold not in model["weights"]
-        if any(missing[::2]):
-            yield space.Network(model["architecture"], *missing)
+        weights = weights and fold not in model["weights"]
+        if weights or engine:
+            yield space.Network(model["architecture"], weights, exported, engine)
 
 
 def warn_of_space():
@@ -60,7 +60,7 @@ def warn_of_space():
     networks, frames, training = [*missing_networks()], 0, config["training"]
     labels = prefixed(DATA.get("train", {}).get("labels", ""))
     if networks and is_here(labels) and os.path.isfile(labels):
-        stored = Path(prefixed(FRAMES)).parent.parent / "train"
+        stored = Path(prefixed(FRAMES_FOLDER), "train")
         there = len(os.listdir(stored)) if stored.is_dir() else 0
         videos = space.labelled_videos(labels) * max(0, 1 - there / len(SHARDS))
         frames = space.frames_size(videos, config["frames"])

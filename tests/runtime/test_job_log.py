@@ -57,6 +57,12 @@ def test_any_other_error_keeps_its_traceback(tmp_path: Path, body: str) -> None:
         assert "ZeroDivisionError" in text or "ValueError: wrong" in text
 
 
+def test_a_file_that_is_missing_where_nobody_may_write_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    process, log = run(tmp_path, "open('/sys/gone.mp4')\n")
+    assert "FileNotFoundError" in process.stderr
+    assert "cannot be written" not in log
+
+
 def test_records_and_warnings_go_to_both_with_the_time_in_the_file(tmp_path: Path) -> None:
     body = (
         "import logging, warnings\nlogging.getLogger('liveness.x').info('told')\n"

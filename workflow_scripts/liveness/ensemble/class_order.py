@@ -14,10 +14,10 @@ DEVIATIONS = 3
 def reversed_models(scores: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
     """Return a sentence per model whose held-out scores run against the labels.
 
-    The AUC of such a model is below 0.5 by more than DEVIATIONS standard deviations of the AUC of
-    random scores, sqrt((n + m + 1) / (12 n m)), as of the statistic of Mann and Whitney. n and m
-    count the groups with live videos and with attacks, since videos of one person are alike; with
-    fewer than 7 of each, no AUC is so far.
+    The AUC of such a model is more than DEVIATIONS standard errors below 0.5. The standard error is
+    that of random scores, sqrt((n + m + 1) / (12 n m)), from the Mann-Whitney U statistic. n and m
+    are the numbers of groups with live videos and with attacks, since videos of one person are
+    alike; with fewer than 7 of each, no model is reported.
 
     Args:
         scores: fname, model, fold and score (1 live) of videos (see `aggregation.video_scores`).

@@ -46,7 +46,7 @@ class Network:
 
 
 def labelled_videos(labels: str) -> int:
-    """Count the rows of a labels file by its lines, which takes no time."""
+    """Count the rows of a labels file by its lines, much faster than by reading it."""
     with Path(labels).open("rb") as file:
         return max(0, sum(1 for _ in file) - 1)
 

@@ -1,5 +1,6 @@
 """Logging of a job, to the terminal and to its log file, up to its closing sentence."""
 
+import errno
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from liveness.runtime.child_process import end_with_parent
-from liveness.runtime.disk import disk_error, writing
+from liveness.runtime.disk import NO_SPACE, disk_error, writing
 from liveness.runtime.errors import InputError
 
 
@@ -74,7 +75,8 @@ def _sentence(error: BaseException, results: Path) -> str | None:
     """Return the message of an error that needs no traceback."""
     if isinstance(error, InputError | Stopped):
         return str(error)
-    if isinstance(error, OSError) and error.errno is not None:
+    # a missing or forbidden file may be one that was to be read, whatever its folder's disk allows
+    if isinstance(error, OSError) and error.errno in (*NO_SPACE, errno.EROFS):
         problem = disk_error(error, error.filename or results)
         return str(problem) if problem else None
     return None
